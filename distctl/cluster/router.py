@@ -1,0 +1,109 @@
+"""The view that a router is made from: one frozen value in, one configuration out.
+
+A pool is a model's servers; a slot is one server of a pool. Every server that may ever serve a model has
+its slot, named after the server, so that membership changes over the runtime socket alone; only a new
+pool or a new server changes the configuration's structure and needs a reload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from distctl.cluster.spec import RouterId, ServerId
+
+
+class SlotState(str, Enum):
+    """What a slot is wanted to be."""
+
+    OFF = "off"  # no replica there: HAProxy's maint
+    READY = "ready"  # takes requests
+    DRAIN = "drain"  # takes no new request; what is in flight ends
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One server of a pool. `host` is an IP address: HAProxy's socket takes no names."""
+
+    server: ServerId
+    host: str
+    http_port: int
+    grpc_port: int
+    state: SlotState = SlotState.OFF
+    weight: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A model's slots. `replay`: a unary request whose answer was lost may be sent to one other server."""
+
+    model: str
+    slots: tuple[Slot, ...]
+    replay: bool = True
+    total_timeout: float = 600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTimes:
+    """How sharply servers are checked, in milliseconds; policy computes it from round trip and slots."""
+
+    interval: int = 200
+    fast: int = 50
+    timeout: int = 200
+    connect: int = 100
+    fall: int = 2
+    rise: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RouterView:
+    """All that a router's configuration says."""
+
+    id: RouterId
+    cluster: str
+    bind: str
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+    pools: tuple[Pool, ...]  # sorted by model
+    replay_limit: int = 128 * 1024  # bytes
+    checks: CheckTimes = CheckTimes()
+    maxconn: int = 4000
+    threads: int | None = None  # None: HAProxy's own choice
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSight:
+    """What a router says of one slot, REST, gRPC and every worker process summed."""
+
+    state: SlotState
+    healthy: bool  # its last check passed
+    in_flight: int
+    queued: int
+    check: str = ""  # HAProxy's own words for the last check, such as L7OK/200
+    total: int = 0  # requests since the worker started
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSight:
+    """What was seen of one router.
+
+    `structure` names the pools and servers that the running worker was started with; `config` is the
+    digest of the file on disk. `old_workers` still serve clients after a reload.
+    """
+
+    id: RouterId
+    running: bool
+    error: str = ""
+    pid: int = 0
+    structure: str = ""
+    config: str = ""
+    slots: tuple[tuple[str, ServerId, SlotSight], ...] = ()  # (model, server, sight)
+    old_workers: tuple[int, ...] = ()
+
+    def slot(self, model: str, server: ServerId) -> SlotSight | None:
+        """What this router says of a slot; None if it has no such slot."""
+        for name, owner, sight in self.slots:
+            if name == model and owner == server:
+                return sight
+        return None

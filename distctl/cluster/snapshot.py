@@ -1,0 +1,101 @@
+"""What one look at the cluster found: frozen, complete, and what every policy reads.
+
+A thing that could not be looked at is marked so (`error`), never left out: absence of news is a fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from distctl.cluster.router import RouterSight
+from distctl.cluster.spec import RouterId, ServerId
+
+Instant = float  # seconds since the epoch, of the observer's clock
+
+
+class ModelState(str, Enum):
+    """A model's state in one server, in Triton's words."""
+
+    READY = "READY"
+    LOADING = "LOADING"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+    ABSENT = "ABSENT"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSight:
+    """One model in one server: its state and Triton's reason for it."""
+
+    state: ModelState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which process it is: boot id, pid and start time, since names and pids are used again."""
+
+    boot: str
+    pid: int
+    started: int  # clock ticks after boot, field 22 of /proc/PID/stat
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSight:
+    """What a node says of one unit of ours (a server or a router): its files and its process."""
+
+    name: str
+    run_digest: str = ""  # SHA-256 of the start script
+    process: Identity | None = None  # None: not running
+    wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner file: whose this node is, and how far it was changed."""
+
+    cluster: str
+    record: str
+    generation: int
+    by: str = ""  # user@host of the last change
+    at: Instant = 0.0
+    until: Instant = 0.0  # the holder's lease expiry while it works; 0 when it has finished
+    intents: str = ""  # JSON, so that a lost record can be rebuilt
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSight:
+    """One Triton as it answered, or why it did not."""
+
+    id: ServerId
+    live: bool = False
+    ready: bool = False
+    replicas: Mapping[str, ReplicaSight] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSight:
+    """One node as it was seen over its connector, or why it was not."""
+
+    name: str
+    reachable: bool
+    error: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    owner: Owner | None = None
+    units: Mapping[str, UnitSight] = field(default_factory=dict)
+    runtimes: frozenset[str] = frozenset()  # digests of the runtimes that are installed whole
+    models: Mapping[str, frozenset[str]] = field(default_factory=dict)  # model to digests stored whole
+    links: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (server, model) to digest
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that was seen in one look."""
+
+    at: Instant
+    nodes: Mapping[str, NodeSight] = field(default_factory=dict)
+    servers: Mapping[ServerId, ServerSight] = field(default_factory=dict)
+    routers: Mapping[RouterId, RouterSight] = field(default_factory=dict)

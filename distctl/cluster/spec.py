@@ -1,0 +1,257 @@
+"""What is wanted: the inventory, resolved. Frozen data, no I/O.
+
+Every node stands here with its own settings: groups and the top level have been merged already
+(`config` does that), so that nothing below has to know about precedence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Literal, TypeVar
+
+
+class Connection(str, Enum):
+    """How commands reach a node."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
+class RuntimeKind(str, Enum):
+    """What a server runs as."""
+
+    BINARY = "binary"
+    EXTERNAL = "external"  # runs already: routed, watched, drained; never started or stopped
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServerId:
+    """One Triton process's name: everything kept, rendered or named is keyed by it."""
+
+    node: str
+    server: str
+
+    def __str__(self) -> str:
+        return f"{self.node}/{self.server}"
+
+    @property
+    def slot(self) -> str:
+        """The name of this server's line in HAProxy, whose names allow no slash."""
+        return f"{self.node}.{self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The endpoint as an http URL without a path."""
+        return f"http://{self}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is to be read when it is needed. The value itself is never kept."""
+
+    kind: Literal["env", "file", "command"]
+    value: tuple[str, ...]  # the variable's name, the path, or the command and its arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Run commands as root by sudo: without a password, or with this one on standard input."""
+
+    password: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SshSettings:
+    """What the inventory says of ssh; None is left to ~/.ssh/config and the agent."""
+
+    user: str | None = None
+    port: int | None = None
+    key: Path | None = None
+    password: SecretRef | None = None
+    jump: tuple[str, ...] | None = None  # hops in order, each [user@]host[:port]; () is none
+    host_keys: Literal["strict", "accept-new"] = "strict"
+    known_hosts: Path | None = None
+    config: Path | None = None  # instead of ~/.ssh/config
+    become: Become | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a node's servers run as, and where the binary comes from.
+
+    `path` is an existing tritonserver folder on the node; None is the one inside the nvidia-pytriton wheel.
+    `environment` is added to the server's otherwise clean environment; `arguments` to its command line.
+    """
+
+    kind: RuntimeKind = RuntimeKind.BINARY
+    path: str | None = None
+    python: str | None = None  # the node's interpreter for the python backend; None: the best one found
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Upper bounds in seconds for the four things that take long on a node."""
+
+    connect: float = 10.0
+    start: float = 120.0
+    load: float = 600.0
+    drain: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One Triton process: who it is and where it is reached. Ports are those of Triton itself."""
+
+    id: ServerId
+    host: str  # the node's serve address
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+
+    @property
+    def http(self) -> Endpoint:
+        """Where REST is answered."""
+        return Endpoint(self.host, self.http_port)
+
+    @property
+    def grpc(self) -> Endpoint:
+        """Where gRPC is answered."""
+        return Endpoint(self.host, self.grpc_port)
+
+    @property
+    def metrics(self) -> Endpoint:
+        """Where Prometheus metrics are answered."""
+        return Endpoint(self.host, self.metrics_port)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of the inventory with every setting resolved."""
+
+    name: str
+    connection: Connection
+    address: str
+    serve_address: str
+    ssh: SshSettings = SshSettings()
+    runtime: Runtime = Runtime()
+    servers: tuple[Server, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+    directory: str | None = None  # where distctl keeps what it puts there; None: the default of the account
+
+    @property
+    def external(self) -> bool:
+        """Whether its servers run without us."""
+        return self.runtime.kind is RuntimeKind.EXTERNAL
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model's files are: a folder here that is pushed, or a path on the node."""
+
+    kind: Literal["folder", "node"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model and how many replicas of it are wanted where."""
+
+    name: str
+    source: Source
+    replicas: int = 1
+    where: Mapping[str, str] = field(default_factory=dict)
+    replay: Literal["auto", "on", "off"] = "auto"
+    total_timeout: float = 600.0  # the longest a request may take, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """A router as the inventory describes it: one HAProxy process on each place of `on`."""
+
+    name: str
+    on: tuple[str, ...]  # node names, or "local" for this machine
+    address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    replay_limit: int = 128 * 1024  # bytes
+    checks: Literal["auto", "lan", "wan"] = "auto"
+    haproxy: str | None = None  # an executable on the router's place instead of ours
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RouterId:
+    """One HAProxy process: the router's name and the place it runs on."""
+
+    router: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.router}@{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """Where the record is: a SQLAlchemy URL without a password, and where to read that password."""
+
+    url: str
+    password: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All that one inventory asks for."""
+
+    cluster: str
+    nodes: tuple[Node, ...]
+    models: tuple[ModelSpec, ...] = ()
+    routers: tuple[RouterSpec, ...] = ()
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError if there is none."""
+        return _named(self.nodes, name)
+
+    def model(self, name: str) -> ModelSpec:
+        """The model of that name; KeyError if there is none."""
+        return _named(self.models, name)
+
+    def router(self, name: str) -> RouterSpec:
+        """The router of that name; KeyError if there is none."""
+        return _named(self.routers, name)
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Every server of every node, in the inventory's order."""
+        return tuple(server for node in self.nodes for server in node.servers)
+
+    @property
+    def router_ids(self) -> tuple[RouterId, ...]:
+        """Every router process that is wanted."""
+        return tuple(RouterId(router.name, place) for router in self.routers for place in router.on)
+
+
+Named = TypeVar("Named", Node, ModelSpec, RouterSpec)
+
+
+def _named(items: Iterable[Named], name: str) -> Named:
+    for item in items:
+        if item.name == name:
+            return item
+    raise KeyError(name)

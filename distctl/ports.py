@@ -1,0 +1,134 @@
+"""The seams: what the control loop needs of the world, as small Protocols.
+
+Adapters fulfil them with real parts (`adapters/`), `testing.py` with fakes in memory. An adapter
+translates every foreign exception into one of `errors`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from distctl.cluster.record import Change, Event, Lease, Record
+from distctl.cluster.router import RouterSight, RouterView
+from distctl.cluster.snapshot import Instant, ReplicaSight
+from distctl.cluster.spec import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a remote command answered. Output is text; past a bound only its last part is kept."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file to put on a node: a file here or bytes in memory, its absolute remote path and mode."""
+
+    source: Path | bytes
+    target: str
+    mode: int = 0o644
+
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+class Connector(Protocol):
+    """Runs commands and copies files on one node."""
+
+    def run(self, script: str, *, tried: str, deadline: float) -> Result:
+        """Run a POSIX shell script on the node, as root where the node says `become`.
+
+        `tried` says in words what it is for, for errors; `deadline` is in seconds and always holds.
+        A status other than 0 is a result, not an error. The script's standard input is empty.
+
+        Raises Unreachable, DeadlineExceeded.
+        """
+
+    def put(self, uploads: Sequence[Upload], *, deadline: float, progress: Progress | None = None) -> None:
+        """Copy files to the node: parents made, each written beside its target and renamed, cut copies resumed.
+
+        Raises Unreachable, DeadlineExceeded, NodeError (disk full, no permission).
+        """
+
+    def dial(self, target: Endpoint | str, *, timeout: float) -> socket.socket:
+        """A stream to a TCP endpoint as the node sees it, or to a unix socket's path on the node.
+
+        What comes back has sendall, recv, settimeout, shutdown and close. Raises Unreachable, NodeError.
+        """
+
+    def close(self) -> None:
+        """End the connection; calling it twice does no harm."""
+
+
+class TritonClient(Protocol):
+    """One Triton's model control and health. Every call raises TritonError when it is not answered."""
+
+    def live(self) -> bool:
+        """Whether the server is initialised and not exiting."""
+
+    def index(self) -> dict[str, ReplicaSight]:
+        """Every model the server knows, with state and reason."""
+
+    def load(self, model: str) -> None:
+        """Ask for a model to be loaded, once, and return when the request was taken: watch `index`."""
+
+    def unload(self, model: str) -> None:
+        """Unload a model; requests in flight end first."""
+
+
+class RouterControl(Protocol):
+    """One router: brought to a view, looked at, stopped."""
+
+    def apply(self, view: RouterView, *, deadline: float) -> str:
+        """Make the router be as the view says, and return what that took, in words.
+
+        Writes and checks the configuration first, then launches, reloads (another structure) or tells the
+        socket (other states), and reads back. A slot that becomes ready takes requests only after its check passed.
+
+        Raises RouterError, NodeError.
+        """
+
+    def look(self) -> RouterSight:
+        """What the router is now, every worker counted. An answer that does not come is in `error`."""
+
+    def stop(self, *, deadline: float) -> None:
+        """Stop it once nothing is in flight, and remove what was put there."""
+
+
+class Store(Protocol):
+    """What is remembered, and who may change the cluster."""
+
+    def load(self) -> Record:
+        """The record as it is now."""
+
+    def commit(self, token: int | None, changes: Sequence[Change]) -> None:
+        """Write changes in one transaction. `token` is the lease's; None for observations alone.
+
+        Raises LeaseHeld when the token is no longer the newest.
+        """
+
+    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
+        """What happened, oldest first."""
+
+    def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
+        """Take the lease, or renew it for the same owner. Raises LeaseHeld with who holds it and why."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; one that somebody else holds by now is left alone."""
+
+
+class Clock(Protocol):
+    """Time, as an argument: only the loop sleeps."""
+
+    def now(self) -> Instant:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
