@@ -7,15 +7,16 @@ translates every foreign exception into one of `errors`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Record
 from distctl.cluster.router import RouterSight, RouterView
-from distctl.cluster.snapshot import Instant, ReplicaSight
-from distctl.cluster.spec import Endpoint
+from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
+from distctl.cluster.spec import Endpoint, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,61 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """End the connection; calling it twice does no harm."""
+
+
+class NodeControl(Protocol):
+    """One node as a whole: looked at, claimed, let go. Every change to a node runs under its lock."""
+
+    def look(self) -> NodeSight:
+        """What is on the node, in one round trip. A node that cannot be reached is told in `error`."""
+
+    def claim(self, owner: Owner) -> None:
+        """Write the owner file, and from now on show its generation at each change.
+
+        Raises NodeLocked, StaleGeneration (a newer one was there), ForeignNode (another cluster or record).
+        """
+
+    def release(self) -> None:
+        """Say in the owner file that the work is done."""
+
+    def remove(self) -> None:
+        """Remove the node's whole folder; every unit must have been stopped before."""
+
+
+class ServerControl(Protocol):
+    """The servers of one node."""
+
+    def configure(self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]) -> bool:
+        """Make start script and repository links name these models, so that a restart comes back with them.
+
+        `models` maps a model to the digest that is stored on the node, `sources` one to a path on the node
+        that is not ours. True if anything changed. Nothing is started or loaded.
+        """
+
+    def start(self, server: Server) -> None:
+        """Start the supervised process unless it runs, and return when it was started, ready or not."""
+
+    def stop(self, server: Server, *, seconds: float) -> None:
+        """SIGTERM, `seconds` for Triton's own exit, SIGKILL of the whole group, shared memory cleared."""
+
+    def key(self, server: Server) -> str:
+        """The random key of the server's restricted API, which is kept on the node alone."""
+
+    def tail(self, unit: str, lines: int = 20) -> list[str]:
+        """The last lines of a unit's log."""
+
+
+class Depot(Protocol):
+    """What is stored on one node: runtimes and models, named by their content."""
+
+    def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
+        """Put a runtime there and unpack it, unless it is there. Raises NodeError if the disk is too small."""
+
+    def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
+        """Put a model's folder there, only the files that no stored version of it has, whole or not at all."""
+
+    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
+        """Remove every stored runtime and model content that is not named."""
 
 
 class TritonClient(Protocol):
