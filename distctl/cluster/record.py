@@ -1,126 +1,64 @@
-"""What the store remembers, and the changes that can be written to it.
+"""The changes that can be written to the record, and what each of them does.
 
-A `Record` is one frozen reading of the store. A writer hands over `Change`s; `apply` says what each does,
-so that the store in memory and the one in a database cannot disagree. Intent (what an operator said of a
-node or a model) is kept apart from observation (what was seen).
+A writer hands over `Change`s; `apply` says what each does, so that the store in memory and the one in a
+database cannot disagree. What is remembered stands in `remembered`; its names are given out here as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import TypeAlias, TypeVar
 
-from distctl.cluster.router import SlotState
-from distctl.cluster.snapshot import Instant
+from distctl.cluster.remembered import (
+    Event,
+    Health,
+    Intent,
+    Known,
+    Lease,
+    Load,
+    OperationEntry,
+    OperationState,
+    Pin,
+    Record,
+    Replica,
+    Revision,
+)
 from distctl.cluster.spec import RouterId, ServerId
 
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One version of the spec, with who wrote it, when and why. `document` is JSON."""
-
-    number: int
-    document: str
-    author: str
-    at: Instant
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What an operator said of a node."""
-
-    node: str
-    cordoned: bool = False
-    draining: bool = False
-    why: str = ""
-    by: str = ""
-    since: Instant = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time."""
-
-    model: str
-    count: int
-    over: int
-    why: str = ""
-    by: str = ""
-    since: Instant = 0.0
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Replica:
-    """One model placed in one server: which content it has, and what its slot is meant to be."""
-
-    server: ServerId
-    model: str
-    digest: str = ""  # of the model folder; empty when Triton reads a path that is not ours
-    slot: SlotState = field(default=SlotState.OFF, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The verdict on a server after rise and fall, with its reason and since when."""
-
-    server: ServerId
-    state: str
-    reason: str
-    since: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, in a sentence. `kind` is a word such as drain, up, health."""
-
-    at: Instant
-    kind: str
-    subject: str
-    text: str
-    by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A node as it was when we last changed it: how to reach it once it has left the file. JSON of a Node."""
-
-    node: str
-    document: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to change the cluster. `token` grows with each holder and is shown at each write."""
-
-    owner: str
-    token: int
-    expires: Instant
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One reading of the store."""
-
-    id: str  # the record's own id, also written on each node
-    generation: int = 0
-    revision: Revision | None = None
-    intents: Mapping[str, Intent] = field(default_factory=dict)
-    pins: Mapping[str, Pin] = field(default_factory=dict)
-    replicas: frozenset[Replica] = frozenset()
-    known: Mapping[str, Known] = field(default_factory=dict)
-    routers: frozenset[RouterId] = frozenset()  # launched by us and not stopped
-    health: Mapping[ServerId, Health] = field(default_factory=dict)
-    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
-
-    def replica(self, server: ServerId, model: str) -> Replica | None:
-        """The replica of a model in a server, if the record has one."""
-        for replica in self.replicas:
-            if replica.server == server and replica.model == model:
-                return replica
-        return None
+__all__ = [
+    "AddEvent",
+    "AddLoad",
+    "Adopt",
+    "Change",
+    "DropNode",
+    "DropPin",
+    "DropReplica",
+    "DropRouter",
+    "Event",
+    "Health",
+    "Intent",
+    "Known",
+    "Lease",
+    "Load",
+    "OperationEntry",
+    "OperationState",
+    "Pin",
+    "Record",
+    "Replica",
+    "Revision",
+    "SetFacts",
+    "SetHealth",
+    "SetIntent",
+    "SetKnown",
+    "SetOperation",
+    "SetPin",
+    "SetReplica",
+    "SetRevision",
+    "SetRouter",
+    "apply",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +162,20 @@ class AddEvent:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """An operation of a plan begins or ends."""
+
+    operation: OperationEntry
+
+
+@dataclass(frozen=True, slots=True)
+class AddLoad:
+    """How busy a replica is; only the last hour is kept."""
+
+    load: Load
+
+
 Change: TypeAlias = (
     SetRevision
     | SetIntent
@@ -239,57 +191,110 @@ Change: TypeAlias = (
     | SetFacts
     | Adopt
     | AddEvent
+    | SetOperation
+    | AddLoad
 )
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
-def _without(items: Mapping, key: object) -> dict:  # type: ignore[type-arg]
+
+def apply(record: Record, change: Change) -> Record:
+    """The record after one change. Pure; events, operations and loads are kept by the store alone."""
+    return _after(change, record)
+
+
+def _without(items: Mapping[Key, Value], key: Key) -> dict[Key, Value]:
     return {k: v for k, v in items.items() if k != key}
 
 
-def apply(record: Record, change: Change) -> Record:  # noqa: C901, PLR0911, PLR0912
-    """The record after one change. Pure; events are kept by the store and change nothing here."""
-    if isinstance(change, SetRevision):
-        return replace(record, revision=change.revision)
-    if isinstance(change, SetIntent):
-        intents = _without(record.intents, change.intent.node)
-        if change.intent.cordoned or change.intent.draining:
-            intents[change.intent.node] = change.intent
-        return replace(record, intents=intents)
-    if isinstance(change, SetPin):
-        return replace(record, pins={**record.pins, change.pin.model: change.pin})
-    if isinstance(change, DropPin):
-        return replace(record, pins=_without(record.pins, change.model))
-    if isinstance(change, SetReplica):
-        kept = {
-            r for r in record.replicas if (r.server, r.model) != (change.replica.server, change.replica.model)
-        }
-        return replace(record, replicas=frozenset(kept | {change.replica}))
-    if isinstance(change, DropReplica):
-        return replace(
-            record,
-            replicas=frozenset(
-                r for r in record.replicas if (r.server, r.model) != (change.server, change.model)
-            ),
-        )
-    if isinstance(change, SetKnown):
-        return replace(record, known={**record.known, change.known.node: change.known})
-    if isinstance(change, DropNode):
-        return replace(
-            record,
-            known=_without(record.known, change.node),
-            intents=_without(record.intents, change.node),
-            facts=_without(record.facts, change.node),
-            health={k: v for k, v in record.health.items() if k.node != change.node},
-            replicas=frozenset(r for r in record.replicas if r.server.node != change.node),
-        )
-    if isinstance(change, SetRouter):
-        return replace(record, routers=record.routers | {change.router})
-    if isinstance(change, DropRouter):
-        return replace(record, routers=record.routers - {change.router})
-    if isinstance(change, SetHealth):
-        return replace(record, health={**record.health, change.health.server: change.health})
-    if isinstance(change, SetFacts):
-        return replace(record, facts={**record.facts, change.node: change.facts})
-    if isinstance(change, Adopt):
-        return replace(record, id=change.id, generation=max(record.generation, change.generation))
+def _others(record: Record, server: ServerId, model: str) -> frozenset[Replica]:
+    return frozenset(r for r in record.replicas if (r.server, r.model) != (server, model))
+
+
+@singledispatch
+def _after(change: object, record: Record) -> Record:
+    raise TypeError(f"not a change of the record: {change!r}")
+
+
+@_after.register(AddEvent)
+@_after.register(SetOperation)
+@_after.register(AddLoad)
+def _(change: AddEvent | SetOperation | AddLoad, record: Record) -> Record:
     return record
+
+
+@_after.register
+def _(change: SetRevision, record: Record) -> Record:
+    return replace(record, revision=change.revision)
+
+
+@_after.register
+def _(change: SetIntent, record: Record) -> Record:
+    intents = _without(record.intents, change.intent.node)
+    if change.intent.cordoned or change.intent.draining:
+        intents[change.intent.node] = change.intent
+    return replace(record, intents=intents)
+
+
+@_after.register
+def _(change: SetPin, record: Record) -> Record:
+    return replace(record, pins={**record.pins, change.pin.model: change.pin})
+
+
+@_after.register
+def _(change: DropPin, record: Record) -> Record:
+    return replace(record, pins=_without(record.pins, change.model))
+
+
+@_after.register
+def _(change: SetReplica, record: Record) -> Record:
+    kept = _others(record, change.replica.server, change.replica.model)
+    return replace(record, replicas=kept | {change.replica})
+
+
+@_after.register
+def _(change: DropReplica, record: Record) -> Record:
+    return replace(record, replicas=_others(record, change.server, change.model))
+
+
+@_after.register
+def _(change: SetKnown, record: Record) -> Record:
+    return replace(record, known={**record.known, change.known.node: change.known})
+
+
+@_after.register
+def _(change: DropNode, record: Record) -> Record:
+    return replace(
+        record,
+        known=_without(record.known, change.node),
+        intents=_without(record.intents, change.node),
+        facts=_without(record.facts, change.node),
+        health={k: v for k, v in record.health.items() if k.node != change.node},
+        replicas=frozenset(r for r in record.replicas if r.server.node != change.node),
+    )
+
+
+@_after.register
+def _(change: SetRouter, record: Record) -> Record:
+    return replace(record, routers=record.routers | {change.router})
+
+
+@_after.register
+def _(change: DropRouter, record: Record) -> Record:
+    return replace(record, routers=record.routers - {change.router})
+
+
+@_after.register
+def _(change: SetHealth, record: Record) -> Record:
+    return replace(record, health={**record.health, change.health.server: change.health})
+
+
+@_after.register
+def _(change: SetFacts, record: Record) -> Record:
+    return replace(record, facts={**record.facts, change.node: change.facts})
+
+
+@_after.register
+def _(change: Adopt, record: Record) -> Record:
+    return replace(record, id=change.id, generation=max(record.generation, change.generation))

@@ -1,0 +1,163 @@
+"""What the store remembers, as frozen data.
+
+Intent (what an operator said of a node or a model) is kept apart from observation (what was seen). The
+changes that may be written to it stand in `record`, which gives these names out as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from distctl.cluster.router import SlotState
+from distctl.cluster.snapshot import Instant
+from distctl.cluster.spec import RouterId, ServerId
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of the spec, with who wrote it, when and why. `document` is JSON."""
+
+    number: int
+    document: str
+    author: str
+    at: Instant
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What an operator said of a node."""
+
+    node: str
+    cordoned: bool = False
+    draining: bool = False
+    why: str = ""
+    by: str = ""
+    since: Instant = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time."""
+
+    model: str
+    count: int
+    over: int
+    why: str = ""
+    by: str = ""
+    since: Instant = 0.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Replica:
+    """One model placed in one server: which content it has, and what its slot is meant to be."""
+
+    server: ServerId
+    model: str
+    digest: str = ""  # of the model folder; empty when Triton reads a path that is not ours
+    slot: SlotState = field(default=SlotState.OFF, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict on a server after rise and fall, with its reason and since when."""
+
+    server: ServerId
+    state: str
+    reason: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in a sentence. `kind` is a word such as drain, up, health."""
+
+    at: Instant
+    kind: str
+    subject: str
+    text: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A node as it was when we last changed it: how to reach it once it has left the file. JSON of a Node."""
+
+    node: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to change the cluster. `token` grows with each holder and is shown at each write."""
+
+    owner: str
+    token: int
+    expires: Instant
+    reason: str
+    since: Instant = 0.0
+
+
+class OperationState(str, Enum):
+    """How far an operation of a plan came. One that is RUNNING and has no holder was interrupted."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEntry:
+    """One operation of a plan as it is kept for resuming and for the audit.
+
+    `plan` is the plan's id, `number` counts its operations from 1, `what` says what is to be done (text
+    or JSON, the writer's choice), `outcome` how it ended, in words. Times are 0 until they are known.
+    """
+
+    plan: str
+    number: int
+    what: str
+    state: OperationState = OperationState.PLANNED
+    started: Instant = 0.0
+    ended: Instant = 0.0
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy one model in one server was at an instant: requests in flight and queued, and those answered
+    since the server started."""
+
+    server: ServerId
+    model: str
+    at: Instant
+    in_flight: int = 0
+    queued: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One reading of the store."""
+
+    id: str  # the record's own id, also written on each node
+    generation: int = 0
+    revision: Revision | None = None
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    replicas: frozenset[Replica] = frozenset()
+    known: Mapping[str, Known] = field(default_factory=dict)
+    routers: frozenset[RouterId] = frozenset()  # launched by us and not stopped
+    health: Mapping[ServerId, Health] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
+
+    def replica(self, server: ServerId, model: str) -> Replica | None:
+        """The replica of a model in a server, if the record has one."""
+        for replica in self.replicas:
+            if replica.server == server and replica.model == model:
+                return replica
+        return None
