@@ -48,6 +48,7 @@ class UnitSight:
 
     name: str
     run_digest: str = ""  # SHA-256 of the start script
+    settings: str = ""  # what the running process was started with, models aside
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
 

@@ -1,0 +1,1 @@
+"""The loop: observe, decide (in `policy`), execute, record. No function here does two of them."""

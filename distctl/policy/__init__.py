@@ -1,0 +1,1 @@
+"""Decisions: pure functions on frozen data. Nothing here waits, asks a clock or talks to anything."""

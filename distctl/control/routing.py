@@ -1,0 +1,107 @@
+"""Slots: recorded first, then brought to every router.
+
+A router is always brought to what the record says now, so that changes made side by side coalesce and a
+change that was cut in the middle is made good by the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from distctl.cluster.record import Record, Replica, SetReplica
+from distctl.cluster.router import RouterSight, SlotState
+from distctl.cluster.spec import RouterId, ServerId
+from distctl.control.world import World
+from distctl.errors import DistctlError, DrainExpired
+from distctl.policy.drain import Decision, Drain, Step, confirmed, next_step
+
+POLL = 0.25  # seconds between two looks at a drain
+APPLY = 60.0  # seconds that a router may take to become what it is told
+
+
+class Routing:
+    """The routers of one execution. Every write shows the lease's token."""
+
+    def __init__(self, world: World, token: int, routers: Iterable[RouterId]) -> None:
+        self._world, self._token = world, token
+        self._routers = tuple(routers)
+        self._locks: dict[RouterId, threading.Lock] = defaultdict(threading.Lock)
+        self._record_lock = threading.Lock()
+
+    def join(self, server: ServerId, model: str) -> None:
+        """Record a slot as ready and let every router send requests there. Raises RouterError, NodeError."""
+        self.record(server, (model,), SlotState.READY)
+        self.apply()
+
+    def leave(
+        self,
+        server: ServerId,
+        models: tuple[str, ...],
+        *,
+        rest: bool,
+        seconds: float,
+        force: bool,
+        report: Callable[[str], None],
+    ) -> Decision:
+        """Drain slots in every router and, unless they are to `rest`, close them.
+
+        Raises DrainExpired at the deadline without `force`: the slots stay draining, nothing was cut.
+        """
+        self.record(server, models, SlotState.DRAIN)
+        self.apply()
+        decision = self._wait(frozenset((model, server) for model in models), seconds, report)
+        if decision.step is Step.EXPIRE and not force:
+            raise DrainExpired(
+                f"{server}: {decision.reason} after {seconds:g} s; it stays draining and nothing was cut",
+                hint=f"wait with `distctl drain {server.node} --timeout 10m`, or cut with `--force`",
+            )
+        if not rest:
+            self.record(server, models, SlotState.OFF)
+            self.apply()
+        return decision
+
+    def record(self, server: ServerId, models: Iterable[str], state: SlotState) -> None:
+        """Write what slots are meant to be, before anything is done about it."""
+        with self._record_lock:
+            record = self._world.store.load()
+            replicas = (record.replica(server, model) or Replica(server, model) for model in models)
+            self._world.store.commit(self._token, [SetReplica(replace(r, slot=state)) for r in replicas])
+
+    def apply(self) -> None:
+        """Bring every router to the record. All are tried; the first error is raised at the end."""
+        errors = []
+        for router in self._routers:
+            try:
+                self.bring(router)
+            except DistctlError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def bring(self, router: RouterId) -> str:
+        """Bring one router to what the record says now; what comes back says what that took."""
+        with self._locks[router]:
+            record: Record = self._world.store.load()
+            view = self._world.view(record, router)
+            return self._world.router(router).apply(view, deadline=APPLY)
+
+    def looks(self) -> tuple[RouterSight, ...]:
+        """What every router says now."""
+        return tuple(self._world.router(router).look() for router in self._routers)
+
+    def _wait(
+        self, slots: frozenset[tuple[str, ServerId]], seconds: float, report: Callable[[str], None]
+    ) -> Decision:
+        drain = Drain(slots, self._world.clock.now() + seconds)
+        while True:
+            sights, now = self.looks(), self._world.clock.now()
+            if drain.confirmed_at is None and confirmed(drain, sights):
+                drain = replace(drain, confirmed_at=now)
+            decision = next_step(drain, sights, now)
+            report(decision.reason)
+            if decision.step in (Step.RELEASE, Step.EXPIRE):
+                return decision
+            self._world.clock.sleep(POLL)

@@ -1,0 +1,308 @@
+"""The changes that can be made, and a plan of them, as data.
+
+An operation names what it changes and says it in one line; how it is done stands in `control`. A plan is
+a graph: each step names the steps that must have succeeded before it. The plan shown is the plan run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from distctl.cluster.spec import RouterId, ServerId
+
+
+class Sign(str, Enum):
+    """How a change is marked in a plan."""
+
+    ADD = "+"
+    UPDATE = "~"
+    REMOVE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRuntime:
+    """Put Triton and its Python environment on a node."""
+
+    node: str
+    digest: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"install runtime {self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushModel:
+    """Put a model's folder on a node."""
+
+    node: str
+    model: str
+    digest: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"push model {self.model} ({self.digest})"
+
+
+@dataclass(frozen=True, slots=True)
+class StartServer:
+    """Start a server with all its models, and wait until each is ready."""
+
+    server: ServerId
+    models: tuple[str, ...]
+    sign: Sign = Sign.ADD
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"start server {self.server} with {', '.join(self.models) or 'no model'}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopServer:
+    """Stop a server whose slots have been drained."""
+
+    server: ServerId
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"stop server {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureServer:
+    """Make a server's start script name the models it is meant to have, so that a restart brings them back."""
+
+    server: ServerId
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"write the start script of {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReplica:
+    """Load a model, or its new content, and wait until it is ready; an old content serves meanwhile."""
+
+    server: ServerId
+    model: str
+    digest: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        verb = "load" if self.sign is Sign.ADD else "reload"
+        return f"{verb} {self.model} in {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadReplica:
+    """Unload a model that takes no request any more."""
+
+    server: ServerId
+    model: str
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"unload {self.model} from {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Let every router send requests for a model to a server."""
+
+    server: ServerId
+    model: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"route {self.model} to {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Drain a slot in every router. `rest`: the replica stays loaded, as on a draining node."""
+
+    server: ServerId
+    models: tuple[str, ...]
+    rest: bool = False
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"drain {', '.join(self.models)} of {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetRouterUp:
+    """Launch a router, or bring its configuration to what is wanted."""
+
+    router: RouterId
+    sign: Sign = Sign.ADD
+
+    @property
+    def node(self) -> str:
+        """The place it happens on."""
+        return self.router.place
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"{'launch' if self.sign is Sign.ADD else 'configure'} router {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRouter:
+    """Stop a router and remove what was put there."""
+
+    router: RouterId
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def node(self) -> str:
+        """The place it happens on."""
+        return self.router.place
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"stop router {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNode:
+    """Remove what distctl put on a node, and forget it."""
+
+    node: str
+    keep_models: bool = False
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return "remove everything of this cluster" + (" but the models" if self.keep_models else "")
+
+
+Operation: TypeAlias = (
+    InstallRuntime
+    | PushModel
+    | StartServer
+    | StopServer
+    | ConfigureServer
+    | LoadReplica
+    | UnloadReplica
+    | Join
+    | Leave
+    | SetRouterUp
+    | StopRouter
+    | RemoveNode
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One operation of a plan: why it is needed, and the numbers of the steps that come before it."""
+
+    number: int
+    operation: Operation
+    why: str
+    needs: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A node or router that the plan leaves alone, and why."""
+
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in a deterministic order, and what could not be planned. `notes` are sentences for the reader."""
+
+    steps: tuple[PlannedStep, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
+    interrupts: tuple[str, ...] = ()  # models that would have no ready replica for a while
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.steps
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes and router places that the plan touches, sorted."""
+        return tuple(sorted({step.operation.node for step in self.steps}))
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making: adds steps in order and gives back their numbers."""
+
+    steps: list[PlannedStep] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    interrupts: set[str] = field(default_factory=set)
+
+    def add(self, operation: Operation, why: str, needs: frozenset[int] | set[int] = frozenset()) -> int:
+        """Append a step; what comes back is its number, for the `needs` of later ones."""
+        number = len(self.steps) + 1
+        self.steps.append(PlannedStep(number, operation, why, frozenset(needs)))
+        return number
+
+    def plan(self) -> Plan:
+        """The finished plan."""
+        return Plan(tuple(self.steps), tuple(self.skipped), tuple(self.notes), tuple(sorted(self.interrupts)))
