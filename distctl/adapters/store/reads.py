@@ -1,0 +1,114 @@
+"""From rows back to what the record remembers: the whole in nine queries, and the histories by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, Table, select
+
+from distctl.adapters.store import schema
+from distctl.cluster import record as r
+from distctl.cluster.router import SlotState
+from distctl.cluster.snapshot import Instant
+from distctl.cluster.spec import RouterId, ServerId
+from distctl.errors import StoreDamaged
+
+
+def _rows(connection: Connection, query: Table | Select[Any]) -> Iterable[RowMapping]:
+    return connection.execute(select(query) if isinstance(query, Table) else query).mappings()
+
+
+def identity(connection: Connection) -> RowMapping:
+    """The one row that says whose record this is: id, cluster, generation, revision (a number or None)."""
+    row = connection.execute(select(schema.meta)).mappings().first()
+    if row is None:
+        raise StoreDamaged("the record has lost its identity", hint="put a backup of the record in its place")
+    return row
+
+
+def record(connection: Connection) -> r.Record:
+    """One reading of the store, inside the connection's transaction."""
+    meta = identity(connection)
+    return r.Record(
+        id=meta["id"],
+        generation=meta["generation"],
+        revision=None if meta["revision"] is None else revision(connection, meta["revision"]),
+        intents={row["node"]: _intent(row) for row in _rows(connection, schema.intents)},
+        pins={row["model"]: _pin(row) for row in _rows(connection, schema.pins)},
+        replicas=frozenset(_replica(row) for row in _rows(connection, schema.replicas)),
+        known={row["node"]: r.Known(**row) for row in _rows(connection, schema.known_nodes)},
+        routers=frozenset(RouterId(**row) for row in _rows(connection, schema.routers)),
+        health={_server(row): _health(row) for row in _rows(connection, schema.health)},
+        facts={row["node"]: json.loads(row["document"]) for row in _rows(connection, schema.facts)},
+    )
+
+
+def revision(connection: Connection, number: int) -> r.Revision | None:
+    """The spec's revision of that number, if there is one."""
+    query = select(schema.revisions).where(schema.revisions.c.number == number)
+    return next((r.Revision(**row) for row in _rows(connection, query)), None)
+
+
+def history(connection: Connection, limit: int) -> tuple[r.Revision, ...]:
+    """The newest `limit` revisions, oldest first."""
+    query = select(schema.revisions).order_by(schema.revisions.c.number.desc()).limit(limit)
+    return tuple(r.Revision(**row) for row in _rows(connection, query))[::-1]
+
+
+def events(connection: Connection, since: Instant, limit: int) -> tuple[r.Event, ...]:
+    """The newest `limit` events at or after `since`, oldest first."""
+    table = schema.events
+    newest = select(table).where(table.c.at >= since).order_by(table.c.at.desc(), table.c.id.desc())
+    return tuple(_event(row) for row in _rows(connection, newest.limit(limit)))[::-1]
+
+
+def operations(connection: Connection, plan: str | None) -> tuple[r.OperationEntry, ...]:
+    """The operations of a plan by number; of the plan that was begun last if `plan` is None."""
+    table = schema.operations
+    if plan is None:
+        plan = connection.execute(select(table.c.plan).order_by(table.c.id.desc()).limit(1)).scalar()
+    query = select(table).where(table.c.plan == plan).order_by(table.c.number)
+    return tuple(_operation(row) for row in _rows(connection, query))
+
+
+def loads(connection: Connection, since: Instant) -> tuple[r.Load, ...]:
+    """Every load at or after `since`, oldest first."""
+    table = schema.load
+    query = select(table).where(table.c.at >= since).order_by(table.c.at, table.c.id)
+    return tuple(_load(row) for row in _rows(connection, query))
+
+
+def _server(row: RowMapping) -> ServerId:
+    return ServerId(row["node"], row["server"])
+
+
+def _intent(row: RowMapping) -> r.Intent:
+    said = {name: row[name] for name in ("node", "cordoned", "draining", "why", "since")}
+    return r.Intent(**said, by=row["author"])
+
+
+def _pin(row: RowMapping) -> r.Pin:
+    return r.Pin(row["model"], row["replicas"], row["file"], row["why"], row["author"], row["since"])
+
+
+def _replica(row: RowMapping) -> r.Replica:
+    return r.Replica(_server(row), row["model"], row["digest"], SlotState(row["slot"]))
+
+
+def _health(row: RowMapping) -> r.Health:
+    return r.Health(_server(row), row["state"], row["reason"], row["since"])
+
+
+def _event(row: RowMapping) -> r.Event:
+    return r.Event(row["at"], row["kind"], row["subject"], row["text"], row["author"])
+
+
+def _operation(row: RowMapping) -> r.OperationEntry:
+    fields = {name: row[name] for name in ("plan", "number", "what", "started", "ended", "outcome")}
+    return r.OperationEntry(**fields, state=r.OperationState(row["state"]))
+
+
+def _load(row: RowMapping) -> r.Load:
+    return r.Load(_server(row), row["model"], row["at"], row["in_flight"], row["queued"], row["total"])

@@ -1,0 +1,186 @@
+"""The record in a database: what `ports.Store` asks for, and the readers of its histories.
+
+Nothing is opened before the first use, so that a command that needs no record costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from threading import Lock
+
+from sqlalchemy import Connection, Engine
+
+from distctl.adapters.store import leases, place, reads, writes
+from distctl.adapters.store.engine import (
+    DAMAGED_HINT,
+    connect,
+    file_of,
+    name_of,
+    parse,
+    reading,
+    translated,
+    writing,
+)
+from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
+from distctl.cluster.lease import check
+from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.snapshot import Instant
+from distctl.errors import StoreDamaged, StoreError
+from distctl.ports import Clock
+
+KEEP = 100_000  # events, and operations, that are kept
+
+
+class SqlStore:
+    """The record at a SQLAlchemy URL without a password: `sqlite:////var/prod.db`, `postgresql://u@host/db`.
+
+    `cluster` is written into a new record and compared with that of an old one; "" takes any. `password` is
+    called at each connection to a server. The lease expires by `clock` alone. Safe to use from threads.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        cluster: str = "",
+        password: Callable[[], str] | None = None,
+        migrations: Migrations = SHIPPED,
+        keep: int = KEEP,
+    ) -> None:
+        self._url = parse(url)
+        self._clock, self._cluster, self._password = clock, cluster, password
+        self._migrations, self._keep = migrations, keep
+        self._engine: Engine | None = None
+        self._opening = Lock()
+
+    def open(self) -> None:
+        """Make or migrate the database if need be. Every other method does it too at its first use.
+
+        Raises StoreError, StoreDamaged, StoreNewer, LeaseHeld (an older record that is in use).
+        """
+        self._opened()
+
+    def close(self) -> None:
+        """Let go of all connections; the next use opens again."""
+        with self._opening:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    def load(self) -> Record:
+        """The record as it is now. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.record(connection)
+
+    def commit(self, token: int | None, changes: Sequence[Change]) -> None:
+        """Write changes in one transaction: all or none. `token` is the lease's; None for observations alone.
+
+        Raises LeaseHeld when the token is no longer the newest, StoreError.
+        """
+        with writing(self._opened()) as connection:
+            check(leases.held(connection), token)
+            writes.write(connection, changes)
+            writes.prune(connection, changes, self._keep)
+
+    def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
+        """Take the lease for `seconds`, or renew it for the same owner: one process, such as `ann@ops:4711`.
+
+        Raises LeaseHeld with who holds it, since when and why; StoreError.
+        """
+        with writing(self._opened()) as connection:
+            return leases.take(connection, owner, reason, seconds=seconds, now=self._clock.now())
+
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
+        """Hold the lease for `seconds` from now. Raises LeaseHeld if it went to somebody else, StoreError."""
+        with writing(self._opened()) as connection:
+            check(leases.held(connection), lease.token)
+            return leases.take(connection, lease.owner, lease.reason, seconds=seconds, now=self._clock.now())
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; one that somebody else holds by now is left alone. Raises StoreError."""
+        with writing(self._opened()) as connection:
+            leases.give_back(connection, lease)
+
+    def holder(self) -> Lease | None:
+        """Who holds the lease now; None if nobody does or it has expired. Raises StoreError."""
+        with self._reading() as connection:
+            lease = leases.held(connection)
+        return lease if lease.owner and lease.expires > self._clock.now() else None
+
+    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.events(connection, since, limit)
+
+    def history(self, *, limit: int = 100) -> Sequence[Revision]:
+        """The newest `limit` revisions of the spec, oldest first. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.history(connection, limit)
+
+    def revision(self, number: int) -> Revision | None:
+        """The spec's revision of that number; None if there is none. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.revision(connection, number)
+
+    def operations(self, plan: str | None = None) -> Sequence[OperationEntry]:
+        """The operations of a plan in order; None is the plan that was begun last. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.operations(connection, plan)
+
+    def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
+        """Every load that is kept, at or after `since`, oldest first. Raises StoreError."""
+        with self._reading() as connection:
+            return reads.loads(connection, since)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        engine = self._opened()
+        try:
+            with reading(engine) as connection:
+                yield connection
+        except (ValueError, TypeError) as error:  # a row that no distctl wrote
+            raise StoreDamaged(
+                f"{name_of(engine.url)}: the record cannot be understood: {error}", hint=DAMAGED_HINT
+            ) from error
+
+    def _opened(self) -> Engine:
+        with self._opening:
+            if self._engine is None:
+                self._engine = self._open()
+            return self._engine
+
+    def _open(self) -> Engine:
+        path = file_of(self._url)
+        if path:
+            place.prepare(path)
+            place.writable(path)
+        engine = connect(self._url, self._password)
+        try:
+            if path:
+                self._examine(engine)
+            bring_up_to_date(engine, self._migrations, cluster=self._cluster, now=self._clock.now)
+            self._compare_cluster(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def _examine(self, engine: Engine) -> None:
+        """Refuse a damaged file before anything is written to it, then switch it to a write-ahead log."""
+        with reading(engine) as connection:
+            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if verdict != "ok":
+            raise StoreDamaged(f"{name_of(engine.url)}: the record is damaged: {verdict}", hint=DAMAGED_HINT)
+        with translated(engine.url), closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+
+    def _compare_cluster(self, engine: Engine) -> None:
+        with reading(engine) as connection:
+            found = reads.identity(connection)["cluster"]
+        if self._cluster and found and found != self._cluster:
+            raise StoreError(
+                f"{name_of(engine.url)}: this is the record of the cluster {found}, not of {self._cluster}",
+                hint="set `store:` in the inventory to another file or database",
+            )
