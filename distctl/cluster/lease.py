@@ -23,8 +23,9 @@ def grant(held: Lease, owner: str, reason: str, *, seconds: float, now: Instant)
     if held.owner == owner:
         return replace(held, expires=now + seconds, reason=reason)
     if held.owner and held.expires > now:
+        held_for = max(0.0, now - held.since)
         raise LeaseHeld(
-            f"{held.owner} has been changing this cluster for {max(0.0, now - held.since):.0f} s: {held.reason}"
+            f"{held.owner} has been changing this cluster for {held_for:.0f} s: {held.reason}"
             f" (its lease runs out in {held.expires - now:.0f} s unless it is renewed)",
             hint="wait for it by adding --lease-wait 15m",
         )
