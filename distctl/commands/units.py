@@ -21,6 +21,11 @@ from distctl.commands.files import quote, template, write
 LOG_BYTES = 16 * 1024 * 1024
 LOG_KEEP = 3
 
+# A start script may carry the line `# settings: WORD`; the running process's own is found again in UnitSight.
+SETTINGS = "# settings:"
+
+_COLUMNS = ("unit", "name", "digest", "up", "settings", "process")
+
 
 class Manager(str, Enum):
     """Who keeps a unit's supervisor running."""
@@ -161,11 +166,17 @@ for folder in {quote(units_folder)}/*/; do
     cd "$folder" 2>/dev/null || continue
     folder=${{folder%/}}
     read_pid
-    up=no digest=
+    up=no digest= settings=
     [ ! -e up ] || up=yes
     [ ! -r run ] || digest=$(sha256sum < run)
-    alive "$process" || process=
-    printf 'unit\\t%s\\t%s\\t%s\\t%s\\n' "${{folder##*/}}" "${{digest%% *}}" "$up" "$process"
+    if alive "$process"; then
+        while read -r mark word value; do
+            [ "$mark $word" != '{SETTINGS}' ] || {{ settings=$value; break; }}
+        done < started
+    else
+        process=
+    fi
+    printf 'unit\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "${{folder##*/}}" "${{digest%% *}}" "$up" "$settings" "$process"
 done
 """
 
@@ -175,11 +186,15 @@ def parse_states(text: str) -> dict[str, UnitSight]:
     found: dict[str, UnitSight] = {}
     for line in text.splitlines():
         parts = line.split("\t")
-        if len(parts) != 5 or parts[0] != "unit" or parts[3] not in {"yes", "no"}:  # noqa: PLR2004 - five columns
+        if len(parts) != len(_COLUMNS) or parts[0] != _COLUMNS[0] or parts[3] not in {"yes", "no"}:
             continue
-        _, name, digest, up, process = parts
+        _, name, digest, up, settings, process = parts
         found[name] = UnitSight(
-            name, run_digest=digest, process=parse_identity(process), wanted_up=up == "yes"
+            name,
+            run_digest=digest,
+            settings=settings,
+            process=parse_identity(process),
+            wanted_up=up == "yes",
         )
     return found
 

@@ -42,7 +42,9 @@ launch() {
     rotate
     now
     began=$seconds rounds=0
-    setsid ./run >> log 2>&1 < /dev/null 8>&- &
+    # A copy, so that `started` goes on saying what the running process was started with.
+    cp run started && chmod 700 started
+    setsid ./started >> log 2>&1 < /dev/null 8>&- &
     child=$!
     fields "$child" && process="$boot $child $started"
     write_pid

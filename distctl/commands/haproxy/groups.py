@@ -1,0 +1,73 @@
+"""The backends of a router's view: which of them say the same slots, and which one of those is checked.
+
+A group is one set of slots that several backends hold. The first backend carries the health checks and
+takes the commands of the socket; the others track it, so that one command moves them all. There is one
+group for each pool and one, `any`, for the requests that name no model.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import ServerId
+from distctl.errors import RouterError
+
+SUFFIXES = ("_r", "_g", "_rn", "_gn")
+ANY = ("any:r", "any:g")  # a model's name has no colon, so no model can be called like these
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Backends over the same slots. `model` is empty for `any`."""
+
+    model: str
+    checked: str  # the backend whose servers HAProxy checks
+    tracking: tuple[str, ...]
+    slots: tuple[Slot, ...]
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Every backend of the group, the checked one first."""
+        return (self.checked, *self.tracking)
+
+
+def groups_of(view: RouterView) -> tuple[Group, ...]:
+    """The groups of a view: `any` first, then the pools in the view's order.
+
+    Raises RouterError for a model or server whose name HAProxy cannot take.
+    """
+    return (_any(view), *(_group(pool) for pool in view.pools))
+
+
+def model_of(backend: str) -> str | None:
+    """The model that a backend of a pool serves; None for a backend that is not a pool's."""
+    model, mark, suffix = backend.rpartition("_")
+    return model if mark and f"_{suffix}" in SUFFIXES else None
+
+
+def server_of(slot: str) -> ServerId:
+    """The server whose slot is called so; names of servers contain no dot."""
+    node, _, server = slot.rpartition(".")
+    return ServerId(node, server)
+
+
+def _group(pool: Pool) -> Group:
+    for name in (pool.model, *(slot.server.slot for slot in pool.slots)):
+        if not NAME.fullmatch(name):
+            raise RouterError(f"{name!r} cannot be a name in HAProxy: letters, digits, '.', '_' and '-' only")
+    first, *rest = (pool.model + suffix for suffix in SUFFIXES)
+    return Group(pool.model, first, tuple(rest), pool.slots)
+
+
+def _any(view: RouterView) -> Group:
+    """Each server once, in the best state that any of its slots has."""
+    best: dict[ServerId, Slot] = {}
+    order = (SlotState.OFF, SlotState.DRAIN, SlotState.READY)
+    for slot in (slot for pool in view.pools for slot in pool.slots):
+        known = best.setdefault(slot.server, slot)
+        state = max(known.state, slot.state, key=order.index)
+        best[slot.server] = replace(known, state=state, weight=100)
+    return Group("", ANY[0], ANY[1:], tuple(best[server] for server in sorted(best)))

@@ -1,0 +1,153 @@
+"""A router's files from its view: the same view always gives the same bytes.
+
+Every path in the configuration is relative to its folder, so it does not depend on the place. The other
+files carry their digest in their name: the rename of `haproxy.cfg` alone switches from one state to the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import Endpoint
+from distctl.commands.haproxy.groups import groups_of
+from distctl.data import data_folder
+
+CONFIG = "haproxy.cfg"
+HEALTH = "health.state"
+HEADROOM = 16 * 1024  # bytes of a buffer for a request's headers and HAProxy's own reserve of 1 KB
+UPLOAD = 60  # seconds in which a request's headers, and a body that can be sent again, must arrive
+HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
+CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
+CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up
+
+# HAProxy's own answers: status, words, and what gRPC calls it.
+ERRORS = (
+    (400, "the request is not valid HTTP", 3),
+    (408, "the request did not arrive in time", 4),
+    (413, "the request is too large", 8),
+    (500, "the router failed", 13),
+    (502, "the server was lost before it answered", 14),
+    (503, "no server is ready for this request", 14),
+    (504, "the server did not answer in time", 4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Files by name, the digest of the configuration, and the digest of its structure.
+
+    Two views of equal `structure` differ in states and weights of slots alone, which the socket can change.
+    """
+
+    files: Mapping[str, str]
+    structure: str
+    digest: str
+
+
+def render(view: RouterView) -> Rendered:
+    """Every file that the router needs beside its executable. Raises RouterError for an impossible name."""
+    beside = _beside(view)
+    names = {name.partition("-")[0]: name for name in beside}
+    structure = digest_of(_config(_blank(view), names, ""))
+    config = _config(view, names, structure)
+    return Rendered({**beside, CONFIG: config}, structure, digest_of(config))
+
+
+def digest_of(text: str) -> str:
+    """The first 16 hex digits of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _beside(view: RouterView) -> dict[str, str]:
+    """The files that the configuration names, their digest in their name."""
+    folder = data_folder("templates") / "haproxy"
+    contents = {
+        "shut.lua": (folder / "shut.lua").read_text(),
+        "sequence.lua": (folder / "sequence.lua").read_text(),
+        "pools.map": _map(view.pools),
+        "replay.map": _map(tuple(pool for pool in view.pools if pool.replay)),
+        **{f"grpc{status}.http": _grpc_error(words, code) for status, words, code in ERRORS},
+    }
+    parts = ((*name.split("."), text) for name, text in contents.items())
+    return {f"{stem}-{digest_of(text)}.{ending}": text for stem, ending, text in parts}
+
+
+def _map(pools: tuple[Pool, ...]) -> str:
+    return "".join(f"{pool.model} {pool.model}\n" for pool in pools)
+
+
+def _grpc_error(words: str, code: int) -> str:
+    """A gRPC answer without a message: HTTP's status is always 200."""
+    return (
+        f"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n"
+        f"grpc-status: {code}\r\ngrpc-message: {words}\r\n\r\n"
+    )
+
+
+def _blank(view: RouterView) -> RouterView:
+    """The view with every state and weight taken away."""
+    pools = (
+        replace(pool, slots=tuple(replace(s, state=SlotState.OFF, weight=100) for s in pool.slots))
+        for pool in view.pools
+    )
+    return replace(view, pools=tuple(pools))
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(data_folder("templates") / "haproxy"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - this is no HTML; names are checked in `groups`
+    )
+
+
+def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
+    longest = max((int(pool.total_timeout) + 1 for pool in view.pools), default=600)
+    anywhere, *_ = groups_of(view)
+    slots = sum(len(pool.slots) for pool in view.pools) + len(anywhere.slots)
+    bufsize = view.replay_limit + HEADROOM
+    return _environment().get_template("haproxy.cfg.j2").render(
+        view=view,
+        pools=view.pools,
+        any_slots=anywhere.slots,
+        structure=structure,
+        longest=longest,
+        upload=UPLOAD,
+        bufsize=bufsize,
+        hot_size=bufsize * HOT_BUFFERS,
+        descriptors=2 * view.maxconn + 4 * slots + 200,  # a client's and a server's side; checks; listeners
+        cut_after=view.checks.connect + CUT_MARGIN,
+        cut_stream_after=view.checks.connect + CUT_STREAM_AFTER,
+        names=names,
+        rest_errors=[(status, words) for status, words, _ in ERRORS],
+        grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
+        bind=lambda port: _bind(view.bind, port),
+        http=lambda slot: Endpoint(slot.host, slot.http_port),
+        grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
+        seconds=lambda value: f"{round(value * 1000)}ms",
+        state=_state,
+        weight=_weight,
+    )
+
+
+def _bind(address: str, port: int) -> str:
+    return f"{Endpoint(address, port)} v4v6" if address == "::" else str(Endpoint(address, port))
+
+
+def _weight(slot: Slot) -> str:
+    """A draining slot boots with weight 0: tracking servers follow the check, and not the weight."""
+    return f" weight {0 if slot.state is SlotState.DRAIN else slot.weight}"
+
+
+def _state(slot: Slot) -> str:
+    return _weight(slot) + (" disabled" if slot.state is SlotState.OFF else "")

@@ -1,0 +1,87 @@
+"""The interpreters that Triton's python backend could embed: each with its libpython, or without.
+
+No interpreter is started: a version manager's shim takes a tenth of a second and tells nothing more. A
+name such as `python3.11` says the version, and libpython lies where the loader or the interpreter has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from distctl.facts.probe import Facts, Probe
+
+VERSIONS = ("3.12", "3.11", "3.10", "3.9")  # what the python backend's stubs and NumPy 1 exist for
+
+_SYSTEM = ("/usr/bin/", "/usr/local/bin/")
+
+_SEARCH = f"""ldconfig=$(ldconfig -p || /sbin/ldconfig -p)
+for version in {" ".join(VERSIONS)}; do
+    library=libpython$version.so.1.0
+    for folder in /usr/bin /usr/local/bin /opt/python*/bin "$HOME"/.pyenv/versions/*/bin \\
+        "$HOME"/.local/share/uv/python/*/bin "$HOME"/miniconda3/bin /opt/conda/bin; do
+        python=$folder/python$version
+        [ -x "$python" ] || continue
+        found=
+        for place in "$folder/../lib" "$folder/../lib64" /usr/lib64; do
+            [ -e "$place/$library" ] && {{ found=$place; break; }}
+        done
+        if [ -z "$found" ]; then
+            case $ldconfig in *"=> "*"/$library"*)
+                found=${{ldconfig%%"/$library"*}}
+                found=${{found##*=> }} ;;
+            esac
+            # The loader's own libpython belongs to the system's interpreter and no other.
+            case $folder in /usr/bin | /usr/local/bin) ;; *) found= ;; esac
+        fi
+        printf '%s\\t%s\\t%s\\n' "$version" "$python" "$found"
+    done
+done
+true"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An interpreter on a node: version, executable, and libpython's folder (empty: it has none)."""
+
+    version: str
+    path: str
+    library: str
+
+
+def parse_pythons(text: str) -> Facts:
+    """For each version one interpreter: the first with a libpython, the system's before any other."""
+    best: dict[str, Interpreter] = {}
+    for line in text.splitlines():
+        parts = line.split("\t")
+        if len(parts) != len(Interpreter.__slots__) or parts[0] not in VERSIONS:
+            continue
+        found = Interpreter(*parts)
+        if found.version not in best or (found.library and not best[found.version].library):
+            best[found.version] = found
+    facts: Facts = {}
+    for version, found in best.items():
+        facts[f"python.{version}"] = found.path
+        facts[f"python.{version}.library"] = found.library
+    return facts
+
+
+def interpreters(facts: Mapping[str, str]) -> tuple[Interpreter, ...]:
+    """Every interpreter of the facts, the best first: with libpython, of the system, newest."""
+    found = [
+        Interpreter(version, facts[f"python.{version}"], facts.get(f"python.{version}.library", ""))
+        for version in VERSIONS
+        if f"python.{version}" in facts
+    ]
+    return tuple(sorted(found, key=lambda one: (not one.library, not one.path.startswith(_SYSTEM))))
+
+
+def choose(facts: Mapping[str, str], wanted: str | None = None) -> Interpreter | None:
+    """The interpreter for the python backend, `wanted` (a path or a version) if named; None if none fits."""
+    usable = [one for one in interpreters(facts) if one.library]
+    if wanted:
+        usable = [one for one in usable if wanted in (one.path, one.version, f"python{one.version}")]
+    return usable[0] if usable else None
+
+
+PROBES = (Probe("pythons", _SEARCH, parse_pythons),)

@@ -1,0 +1,74 @@
+"""The machine and the account: operating system, processor, memory, names, time."""
+
+from __future__ import annotations
+
+import re
+
+from distctl.facts.probe import Facts, Probe, number, only, pairs
+
+_IDENTITY = """printf 'clock='; date +%s.%N
+printf 'boot_id='; cat /proc/sys/kernel/random/boot_id
+printf 'machine_id='; cat /etc/machine-id || echo
+printf 'hostname='; cat /proc/sys/kernel/hostname
+printf 'uid=%s\\n' "$(id -u)"
+printf 'user=%s\\n' "$(id -un)"
+printf 'home=%s\\nroot=%s\\n' "$HOME" "$root"
+printf 'nofile=%s\\n' "$(ulimit -Hn)"
+"""
+
+
+def parse_identity(text: str) -> Facts:
+    """Names, account and clock."""
+    found = pairs(text)
+    clock = found.get("clock", "")
+    same = ("boot_id", "machine_id", "hostname", "user", "home", "root")
+    return only(
+        {
+            **{name: found.get(name) for name in same},
+            "uid": number(found.get("uid", "")),
+            "limit.nofile": found.get("nofile"),
+            # A date without nanoseconds prints %N as it is.
+            "clock": match.group() if (match := re.match(r"\d+(\.\d+)?", clock)) else None,
+        }
+    )
+
+
+def parse_release(text: str) -> Facts:
+    """/etc/os-release, whose values may be quoted."""
+    found = pairs(text)
+    names = {"os.id": "ID", "os.version": "VERSION_ID", "os.name": "PRETTY_NAME"}
+    return only({fact: found.get(key) for fact, key in names.items()})
+
+
+def parse_kernel(text: str) -> Facts:
+    """`uname -rm` and `getconf GNU_LIBC_VERSION`; a libc that is not glibc says nothing there."""
+    lines = text.splitlines()
+    words = lines[0].split() if lines else []
+    libc = re.search(r"^glibc (\d+\.\d+)", text, re.MULTILINE)
+    return only(
+        {
+            "kernel": words[0] if words else None,
+            "arch": words[1] if len(words) > 1 else None,
+            "glibc": libc.group(1) if libc else None,
+            "cpus": number(lines[-1]) if len(lines) > 1 else None,
+        }
+    )
+
+
+def parse_memory(text: str) -> Facts:
+    """/proc/meminfo, which counts in KiB."""
+    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE))
+    names = {"memory.total": "MemTotal", "memory.available": "MemAvailable"}
+    return only({fact: int(found[key]) * 1024 for fact, key in names.items() if key in found})
+
+
+PROBES = (
+    Probe("identity", _IDENTITY, parse_identity),
+    Probe("release", "cat /etc/os-release", parse_release),
+    Probe("kernel", "uname -rm\ngetconf GNU_LIBC_VERSION\ngetconf _NPROCESSORS_ONLN || nproc", parse_kernel),
+    Probe(
+        "memory",
+        'while read -r line; do case $line in Mem*) echo "$line";; esac; done < /proc/meminfo',
+        parse_memory,
+    ),
+)
