@@ -1,0 +1,289 @@
+"""From what is written to what is wanted: nodes one by one with every setting resolved, models, routers."""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any
+
+from distctl.cluster.spec import (
+    Become,
+    Connection,
+    ModelSpec,
+    Node,
+    RouterSpec,
+    Runtime,
+    RuntimeKind,
+    SecretRef,
+    Server,
+    ServerId,
+    Source,
+    SshSettings,
+    StoreSpec,
+    Timeouts,
+)
+from distctl.config import merge
+from distctl.config.inventory import Origin
+from distctl.config.models import (
+    BecomeSection,
+    InventorySection,
+    ModelSection,
+    NoBecome,
+    NodeSection,
+    NoServers,
+    RouterSection,
+    RuntimeSection,
+    SecretSection,
+    ServersSection,
+    Settings,
+    SshSection,
+    StoreSection,
+    TimeoutsSection,
+)
+from distctl.config.patterns import expand
+from distctl.config.problems import Path, Problem, line_of
+from distctl.config.units import show_duration
+from distctl.config.values import address_problem, is_node_name, name_hint
+from distctl.errors import InputError
+
+LOOPBACK = "127.0.0.1"
+FIRST_PORT = 9000
+PORT_STEP = 10  # from one server of a node to the next
+LEFT_TO_SSH = ("ssh.user", "ssh.port", "ssh.key", "ssh.jump")
+LOCAL = "local"  # the place of a router that is this machine
+
+
+@dataclass(slots=True)
+class Built:
+    """What was made so far, and every problem met on the way."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)  # node: its key in the file
+    origins: dict[str, dict[str, Origin]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: Mapping[Path, int]) -> Built:
+    """Every node of the inventory, ranges written out. `base` is the folder that paths are relative to."""
+    built = Built()
+    for key, section in model.nodes.items():
+        levels, problems = merge.levels_of(tree, key)
+        names = _names(key, built)
+        addresses = _addresses(key, "address", section.address, names, built)
+        serve = _addresses(key, "serve_address", section.serve_address, names, built)
+        built.problems += problems
+        if problems or addresses is None or serve is None:
+            continue
+        merged = merge.merge(levels)
+        settings = Settings.model_validate(merge.nested(merged))
+        said = merge.origins(merged, lines)
+        for name, address, serve_address in zip(names, addresses, serve, strict=True):
+            node = _node(name, section, settings, address, serve_address, base)
+            built.nodes[name] = node
+            built.origins[name] = _origins(node, key, section, said, lines)
+            if node.servers and node.servers[-1].metrics_port > 65535:  # noqa: PLR2004 - the largest port
+                message = (
+                    f"the last of {len(node.servers)} servers would need port {node.servers[-1].metrics_port}"
+                )
+                built.problems.append(Problem(("nodes", key), message, "choose lower servers.ports"))
+                break
+    return built
+
+
+def _names(key: str, built: Built) -> list[str]:
+    """The names that a key stands for; none, with a problem, if they cannot be used."""
+    try:
+        names = expand(key)
+    except InputError as exc:
+        built.problems.append(Problem(("nodes", key), exc.message, exc.hint))
+        return []
+    wrong = next((name for name in names if not is_node_name(name) or name == LOCAL), None)
+    if wrong is not None:
+        hint = "`local` is this machine: choose another name" if wrong == LOCAL else name_hint(wrong)
+        built.problems.append(Problem(("nodes", key), f"`{wrong}` cannot be the name of a node", hint))
+        return []
+    for name in names:
+        if name in built.written:
+            other = built.written[name]
+            message = f"the node `{name}` twice" + (f": it is in `{other}` too" if other != key else "")
+            built.problems.append(Problem(("nodes", key), message, "keep one of them"))
+            return []
+        built.written[name] = key
+    return names
+
+
+def _addresses(
+    key: str, what: str, text: str | None, names: list[str], built: Built
+) -> list[str | None] | None:
+    """One address for each name, None each if none is written; None, with a problem, if they do not fit."""
+    path: Path = ("nodes", key, what)
+    if text is None:
+        return [None] * len(names)
+    try:
+        found = expand(text)
+    except InputError as exc:
+        built.problems.append(Problem(path, exc.message, exc.hint))
+        return None
+    problem = next((problem for address in found if (problem := address_problem(address))), None)
+    if problem is None and names and len(found) != len(names):
+        hint = "a range of names needs a range of addresses of the same length"
+        problem = (
+            f"{len(found)} address{'es' * (len(found) > 1)} for {len(names)} node{'s' * (len(names) > 1)}",
+            hint,
+        )
+    if problem is not None:
+        built.problems.append(Problem(path, *problem))
+        return None
+    return list(found) if names else []
+
+
+def _node(
+    name: str, section: NodeSection, settings: Settings, address: str | None, serve: str | None, base: File
+) -> Node:
+    connection = Connection(section.connection or "ssh")
+    address = address or (LOOPBACK if connection is Connection.LOCAL else name)
+    serve = serve or address
+    return Node(
+        name=name,
+        connection=connection,
+        address=address,
+        serve_address=serve,
+        ssh=_ssh(settings.ssh or SshSection(), base),
+        runtime=_runtime(settings.runtime or RuntimeSection()),
+        servers=_servers(name, serve, settings.servers or ServersSection()),
+        labels=dict(settings.labels or {}),
+        timeouts=_timeouts(settings.timeouts or TimeoutsSection()),
+        directory=settings.directory,
+    )
+
+
+def _servers(node: str, host: str, said: ServersSection) -> tuple[Server, ...]:
+    if isinstance(said, NoServers):
+        return ()
+    first = said.ports or FIRST_PORT
+    starts = [first + PORT_STEP * index for index in range(said.per or 1)]
+    return tuple(Server(ServerId(node, str(n)), host, p, p + 1, p + 2) for n, p in enumerate(starts))
+
+
+def _ssh(said: SshSection, base: File) -> SshSettings:
+    return SshSettings(
+        user=said.user,
+        port=said.port,
+        key=_file(said.key, base),
+        password=secret(said.password),
+        jump=None if said.jump is None else tuple(said.jump),
+        host_keys=said.host_keys or "strict",
+        known_hosts=_file(said.known_hosts, base),
+        config=_file(said.config, base),
+        become=_become(said.become),
+    )
+
+
+def _become(said: BecomeSection | None) -> Become | None:
+    return None if said is None or isinstance(said, NoBecome) else Become(secret(said.password))
+
+
+def _runtime(said: RuntimeSection) -> Runtime:
+    kind = RuntimeKind(said.kind or "binary")
+    environment, arguments = dict(said.environment or {}), tuple(said.arguments or ())
+    return Runtime(kind, said.path, said.python, environment, arguments)
+
+
+def _timeouts(said: TimeoutsSection) -> Timeouts:
+    return Timeouts(**{key: value for key, value in said.model_dump().items() if value is not None})
+
+
+def secret(said: SecretSection | None) -> SecretRef | None:
+    """Where a secret is to be read, as the spec keeps it."""
+    if said is None:
+        return None
+    if said.env is not None:
+        return SecretRef("env", (said.env,))
+    return (
+        SecretRef("file", (said.file,))
+        if said.file is not None
+        else SecretRef("command", tuple(said.command or ()))
+    )
+
+
+def _file(text: str | None, base: File) -> File | None:
+    return None if text is None else absolute(text, base)
+
+
+def absolute(text: str, base: File) -> File:
+    """A path as written in the inventory, made absolute; `~` is the home folder. Nothing is looked at."""
+    return File(os.path.normpath(base / File(os.path.expanduser(text))))  # noqa: PTH111 - no error without a home
+
+
+def _origins(
+    node: Node, key: str, section: NodeSection, said: dict[str, Origin], lines: Mapping[Path, int]
+) -> dict[str, Origin]:
+    own = {"connection": node.connection.value, "address": node.address, "serve_address": node.serve_address}
+    found = {
+        word: Origin(value, f"node {key}", line_of(lines, ("nodes", key, word)))
+        if getattr(section, word) is not None
+        else Origin(value, "default")
+        for word, value in own.items()
+    }
+    defaults = {
+        dotted: Origin(value, "default") for dotted, value in _defaults(node).items() if dotted not in said
+    }
+    return {**found, **said, **defaults}
+
+
+def _defaults(node: Node) -> dict[str, str]:
+    """What holds where nothing is said."""
+    values = {"runtime.kind": node.runtime.kind.value}
+    if node.servers:
+        values |= {"servers.per": "node", "servers.ports": str(FIRST_PORT)}
+    if node.connection is Connection.SSH:
+        values |= dict.fromkeys(LEFT_TO_SSH, "as ~/.ssh/config and the agent say")
+        values["ssh.host_keys"] = node.ssh.host_keys
+    standard = Timeouts()
+    for word in ("connect", "start", "load", "drain"):
+        values[f"timeouts.{word}"] = show_duration(getattr(standard, word))
+    return values
+
+
+def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
+    """A model as the spec keeps it, its folder made absolute."""
+    timeouts = (
+        {} if said.timeouts is None or said.timeouts.total is None else {"total_timeout": said.timeouts.total}
+    )
+    return ModelSpec(
+        name, source(said.source, base), said.replicas, dict(said.where), said.replay, **timeouts
+    )
+
+
+def source(text: str, base: File) -> Source:
+    """`node:/path` is a path on the node; everything else a folder here."""
+    if text.startswith("node:"):
+        return Source("node", text.removeprefix("node:"))
+    return Source("folder", str(absolute(text, base)))
+
+
+def router_spec(name: str, said: RouterSection, places: tuple[str, ...]) -> RouterSpec:
+    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here."""
+    return RouterSpec(
+        name=name,
+        on=places,
+        address=said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
+        http_port=said.ports.http,
+        grpc_port=said.ports.grpc,
+        metrics_port=said.ports.metrics,
+        replay_limit=said.replay_limit,
+        checks=said.checks,
+        haproxy=said.haproxy,
+    )
+
+
+def store_spec(said: StoreSection | None, cluster: str, base: File) -> StoreSpec:
+    """Where the record is, a sqlite path made absolute; by default `.distctl/CLUSTER.db` beside the file."""
+    if said is None:
+        return StoreSpec(f"sqlite:///{base / '.distctl' / f'{cluster}.db'}")
+    if match := re.fullmatch(r"(sqlite(?:\+\w+)?):///(.+)", said.url):
+        return StoreSpec(f"{match[1]}:///{absolute(match[2], base)}", secret(said.password))
+    return StoreSpec(said.url, secret(said.password))

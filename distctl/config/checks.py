@@ -1,0 +1,223 @@
+"""What no single section can see: ports that meet, places that do not exist, models that fit nowhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as File
+from urllib.parse import urlsplit
+
+from distctl.cluster.spec import Connection, ModelSpec, Node, RouterSpec, StoreSpec
+from distctl.config.build import LOCAL
+from distctl.config.problems import Path, Problem, did_you_mean
+
+WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port that something listens on: whose, on which machine, at which of its addresses."""
+
+    who: str
+    path: Path
+    machine: str
+    host: str
+    port: int
+    router: bool = False
+
+
+def machine(node: Node) -> str:
+    """Which machine a node is, as far as the file tells; all local ones are the same."""
+    if node.connection is Connection.LOCAL or (is_loopback(node.address) and not node.ssh.jump):
+        port = (
+            node.ssh.port
+            if node.connection is Connection.SSH and not is_loopback(node.serve_address)
+            else None
+        )
+        return f"here:{port}" if port else "here"
+    return f"{node.address}:{node.ssh.port or 22}:{','.join(node.ssh.jump or ())}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can only be reached on its own machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listeners(
+    nodes: Mapping[str, Node], written: Mapping[str, str], routers: Iterable[RouterSpec]
+) -> Iterator[Listener]:
+    """Every port that the inventory asks for."""
+    for node in nodes.values():
+        for server in node.servers:
+            who = f"server {server.id}"
+            path: Path = ("nodes", written[node.name])
+            for port in (server.http_port, server.grpc_port, server.metrics_port):
+                yield Listener(who, path, machine(node), _host(node.serve_address), port)
+    for router in routers:
+        for place in router.on:
+            where = machine(nodes[place]) if place in nodes else "here"
+            for word in ("http", "grpc", "metrics"):
+                port = getattr(router, f"{word}_port")
+                path = ("routers", router.name, "ports", word)
+                yield Listener(
+                    f"router {router.name}@{place}", path, where, _host(router.address), port, router=True
+                )
+
+
+def _host(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def port_problems(found: Iterable[Listener]) -> list[Problem]:
+    """Two servers or routers on one address and port, told once for each pair."""
+    told: dict[tuple[str, str], Problem] = {}
+    by_port: dict[int, list[Listener]] = {}
+    for listener in found:
+        same = by_port.setdefault(listener.port, [])
+        if other := next((earlier for earlier in same if _meet(earlier, listener)), None):
+            told.setdefault((other.who, listener.who), _clash(other, listener))
+        same.append(listener)
+    return list(told.values())
+
+
+def _meet(one: Listener, other: Listener) -> bool:
+    if one.machine != other.machine:
+        return one.host == other.host and not is_loopback(one.host) and one.host not in WILDCARDS
+    both_servers = not (one.router or other.router)
+    return both_servers or one.host == other.host or bool({one.host, other.host} & WILDCARDS)
+
+
+def _clash(one: Listener, other: Listener) -> Problem:
+    if one.who == other.who:
+        return Problem(
+            other.path, f"{other.who} has port {other.port} twice", "give each protocol a port of its own"
+        )
+    hint = "choose other ports for one of them: " + ("ports" if other.router else "servers: {ports: ...}")
+    return Problem(other.path, f"{one.who} and {other.who} share port {other.port} of {other.host}", hint)
+
+
+def reach_problems(nodes: Mapping[str, Node], routers: Iterable[RouterSpec]) -> Iterator[Problem]:
+    """Servers that only their own machine can reach, with a router elsewhere."""
+    for router in routers:
+        for place in router.on:
+            where = machine(nodes[place]) if place in nodes else "here"
+            for node in nodes.values():
+                if node.servers and is_loopback(node.serve_address) and machine(node) != where:
+                    message = f"on {place} it cannot reach node {node.name} at {node.serve_address}"
+                    hint = f"give node {node.name} a serve_address that {place} reaches"
+                    yield Problem(("routers", router.name, "on"), message, hint)
+                    break
+
+
+def place_problems(
+    router: str, places: Sequence[str], nodes: Iterable[str], address: str | None
+) -> Iterator[Problem]:
+    """Places of a router that are no nodes, or stand there twice, or cannot share its address."""
+    here: Path = ("routers", router, "on")
+    known = list(nodes)
+    for place in dict.fromkeys(places):
+        if place != LOCAL and place not in known:
+            yield Problem(
+                here, f"there is no node `{place}`", did_you_mean(place, [*known, LOCAL], what="places")
+            )
+    for place in {p for p in places if places.count(p) > 1}:
+        yield Problem(here, f"`{place}` twice", "keep it once")
+    if len(places) > 1 and address is not None and address not in WILDCARDS:
+        hint = "today leave address out, or write 0.0.0.0: each place answers on its own"
+        yield Problem(
+            ("routers", router, "address"),
+            "not yet: one address for several places does not work in this version",
+            hint,
+        )
+    if len(places) > 1 and LOCAL in places and address is None:
+        hint = "write address: 0.0.0.0, or a router of its own for local"
+        yield Problem(here, "local listens on 127.0.0.1 and nodes on every interface: say which", hint)
+
+
+def model_problems(model: ModelSpec, nodes: Mapping[str, Node]) -> Iterator[Problem]:
+    """A source that is not there (folders here are looked at), or more replicas than servers that fit."""
+    here: Path = ("models", model.name)
+    yield from _source_problems(model, here)
+    fitting = [node for node in nodes.values() if model.where.items() <= node.labels.items()]
+    servers = sum(len(node.servers) for node in fitting)
+    if not servers and model.replicas:
+        yield _nowhere(model, nodes, fitting)
+    elif model.replicas > servers:
+        which = " that `where` asks for" if model.where else ""
+        message = f"{model.replicas} replicas, and {servers} server{'s' * (servers != 1)}{which}"
+        yield Problem((*here, "replicas"), message, f"at most one replica for each server: {servers}")
+
+
+def _nowhere(model: ModelSpec, nodes: Mapping[str, Node], fitting: Sequence[Node]) -> Problem:
+    if fitting:
+        names = ", ".join(node.name for node in fitting[:3])
+        hint = "remove `servers: none` from one of them, or change `where`"
+        return Problem(("models", model.name), f"the nodes that fit have no servers: {names}", hint)
+    wanted = ", ".join(f"{key}: {value}" for key, value in model.where.items())
+    for key, value in model.where.items():
+        values = list(dict.fromkeys(node.labels[key] for node in nodes.values() if key in node.labels))
+        if value not in values:
+            keys = [label for node in nodes.values() for label in node.labels]
+            hint = (
+                did_you_mean(value, values, what=f"values of `{key}`")
+                if values
+                else did_you_mean(key, keys, what="labels") or "no node has labels"
+            )
+            return Problem(("models", model.name, "where"), f"no node has the labels {{{wanted}}}", hint)
+    return Problem(
+        ("models", model.name, "where"), f"no node has all the labels {{{wanted}}}", "each is on some node"
+    )
+
+
+def _source_problems(model: ModelSpec, here: Path) -> Iterator[Problem]:
+    here, path = (*here, "source"), model.source.path
+    if model.source.kind == "node":
+        if not path.startswith("/"):
+            yield Problem(here, f"`node:{path}` is no absolute path", "write node:/path")
+        return
+    folder = File(path)
+    if "://" in path or path.partition(":/")[0].isalpha():
+        yield Problem(here, "not a source", "write a folder, relative to the inventory, or node:/path")
+    elif not folder.exists():
+        yield Problem(here, f"there is no folder {folder}", _neighbour(folder))
+    elif not folder.is_dir():
+        yield Problem(
+            here, f"{folder} is no folder", "name the model's folder: config.pbtxt and 1/ are in it"
+        )
+
+
+def _neighbour(folder: File) -> str:
+    try:
+        names = sorted(entry.name for entry in folder.parent.iterdir() if entry.is_dir())
+    except OSError:
+        return f"there is no {folder.parent} either; paths are relative to the inventory"
+    return (
+        did_you_mean(folder.name, names, what=f"folders in {folder.parent}")
+        or "paths are relative to the inventory"
+    )
+
+
+def store_problems(store: StoreSpec) -> Iterator[Problem]:
+    """A URL that no record can be kept at, or that tells its password."""
+    scheme = store.url.partition("://")[0]
+    known = ("sqlite", "postgresql")
+    here: Path = ("store", "url")
+    if "://" not in store.url or scheme.partition("+")[0] not in known:
+        hint = "write postgresql://user@host/database or sqlite:///record.db"
+        yield Problem(here, "the record is kept in SQLite or PostgreSQL", hint)
+        return
+    try:
+        told = urlsplit(store.url).password
+    except ValueError:
+        yield Problem(here, "not a URL", "write postgresql://user@host/database")
+        return
+    if told is not None or "password=" in store.url:
+        yield Problem(
+            here,
+            "a secret must not stand in the inventory",
+            "remove it from the URL; write store: {password: {env: NAME}}",
+        )

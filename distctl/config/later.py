@@ -1,0 +1,87 @@
+"""Keys that are part of the format and do not work yet: refused by name, with what works today."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distctl.config.problems import Path, Problem
+
+_SETTINGS = ("", "groups.*.", "nodes.*.")
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A place (`*` is any key), the value that is meant (any, when absent) and what works today."""
+
+    place: str
+    today: str
+    when: Callable[[Any], bool] = lambda _: True
+    word: str = ""
+
+
+def _is(*words: str) -> Callable[[Any], bool]:
+    return lambda value: value in words if isinstance(value, str) else False
+
+
+def _settings(
+    place: str, today: str, when: Callable[[Any], bool] = lambda _: True, word: str = ""
+) -> list[Later]:
+    return [Later(level + place, today, when, word) for level in _SETTINGS]
+
+
+def _remote(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"(s3|gs|as|https?)://", value) is not None
+
+
+_RUNTIMES = "today kind is binary or external"
+LATER: tuple[Later, ...] = (
+    *_settings("runtime.kind", _RUNTIMES, _is("container"), "containers"),
+    *_settings("runtime.engine", _RUNTIMES, word="containers"),
+    *_settings("runtime.image", _RUNTIMES, word="containers"),
+    *_settings(
+        "servers.per", "today write node, or the number of servers", _is("gpu"), "a server for each GPU"
+    ),
+    *_settings("servers.gpus", "today every server sees all GPUs", lambda v: v != "all", "a choice of GPUs"),
+    Later("models.*.source", "today a folder here, or node:/path", _remote, "object stores"),
+    Later(
+        "models.*.replicas", "today write one number", lambda v: isinstance(v, dict), "a range of replicas"
+    ),
+    Later("models.*.autoscale", "today replicas is a number, and `distctl scale` changes it"),
+    Later("models.*.memory", "today replicas are placed by their number and by labels"),
+    Later(
+        "models.*.policy",
+        "today the policy is least-load",
+        _is("two-choices", "round-robin", "sequence", "prefix"),
+        "this policy",
+    ),
+    Later("models.*.prefix", "today the policy is least-load"),
+    *(
+        Later(f"models.*.timeouts.{key}", "today only `total` bounds a request")
+        for key in ("queue", "first", "idle")
+    ),
+    Later("routers.*.tls", "today the router speaks plain HTTP and gRPC: put it into a private network"),
+    Later("routers.*.auth", "today the router knows no keys: put it into a private network"),
+)
+
+
+def problems(tree: Mapping[str, Any]) -> list[Problem]:
+    """A problem for each key of the tree that belongs to a later version."""
+    found = []
+    for later in LATER:
+        for path, value in _at(tree, tuple(later.place.split(".")), ()):
+            if later.when(value):
+                name = later.word or f"`{path[-1]}`"
+                verb = "do" if name.endswith("s") else "does"
+                found.append(Problem(path, f"not yet: {name} {verb} not work in this version", later.today))
+    return found
+
+
+def _at(value: Any, place: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
+    if not place:
+        yield path, value
+    elif isinstance(value, dict):
+        for key in value if place[0] == "*" else [place[0]] if place[0] in value else []:
+            yield from _at(value[key], place[1:], (*path, key))
