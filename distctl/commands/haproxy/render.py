@@ -70,16 +70,20 @@ def _beside(view: RouterView) -> dict[str, str]:
     contents = {
         "shut.lua": (folder / "shut.lua").read_text(),
         "sequence.lua": (folder / "sequence.lua").read_text(),
-        "pools.map": _map(view.pools),
-        "replay.map": _map(tuple(pool for pool in view.pools if pool.replay)),
+        "rest.map": _map(view.pools, "_r"),
+        "grpc.map": _map(view.pools, "_g"),
+        "restonce.map": _map(view.pools, "_rn"),
+        "grpconce.map": _map(view.pools, "_gn"),
         **{f"grpc{status}.http": _grpc_error(words, code) for status, words, code in ERRORS},
     }
     parts = ((*name.split("."), text) for name, text in contents.items())
     return {f"{stem}-{digest_of(text)}.{ending}": text for stem, ending, text in parts}
 
 
-def _map(pools: tuple[Pool, ...]) -> str:
-    return "".join(f"{pool.model} {pool.model}\n" for pool in pools)
+def _map(pools: tuple[Pool, ...], suffix: str) -> str:
+    """Model to backend; a model that must not be asked twice never leads to a backend that would."""
+    lines = (f"{p.model} {p.model}{suffix if p.replay else suffix[:2] + 'n'}\n" for p in pools)
+    return "".join(lines)
 
 
 def _grpc_error(words: str, code: int) -> str:
