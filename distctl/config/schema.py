@@ -76,7 +76,9 @@ def _shown(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, (int, float)):
         return f"the number {value}"
-    return {dict: "a mapping", list: "a list"}.get(type(value), "nothing")
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "nothing"
 
 
 def _kind(value: Any) -> str:
