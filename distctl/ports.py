@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from distctl.cluster.content import Archive, Folder
-from distctl.cluster.record import Change, Event, Lease, Record
+from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
 from distctl.cluster.spec import Endpoint, Server
@@ -53,7 +53,7 @@ class Connector(Protocol):
         """
 
     def put(self, uploads: Sequence[Upload], *, deadline: float, progress: Progress | None = None) -> None:
-        """Copy files to the node: parents made, each written beside its target and renamed, cut copies resumed.
+        """Copy files to the node: parents made, each written beside its target and renamed, cuts resumed.
 
         Raises Unreachable, DeadlineExceeded, NodeError (disk full, no permission).
         """
@@ -114,10 +114,10 @@ class Depot(Protocol):
     """What is stored on one node: runtimes and models, named by their content."""
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
-        """Put a runtime there and unpack it, unless it is there. Raises NodeError if the disk is too small."""
+        """Put a runtime there and unpack it, unless it is there. Raises NodeError if the disk is full."""
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
-        """Put a model's folder there, only the files that no stored version of it has, whole or not at all."""
+        """Put a model's folder there, only files that no stored version of it has, whole or not at all."""
 
     def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
         """Remove every stored runtime and model content that is not named."""
@@ -146,7 +146,8 @@ class RouterControl(Protocol):
         """Make the router be as the view says, and return what that took, in words.
 
         Writes and checks the configuration first, then launches, reloads (another structure) or tells the
-        socket (other states), and reads back. A slot that becomes ready takes requests only after its check passed.
+        socket (other states), and reads back. A slot that becomes ready takes requests only after its check
+        passed.
 
         Raises RouterError, NodeError.
         """
@@ -178,6 +179,25 @@ class Store(Protocol):
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; one that somebody else holds by now is left alone."""
+
+
+class History(Protocol):
+    """What a store remembers beside the record, for those who look back."""
+
+    def holder(self) -> Lease | None:
+        """Who holds the lease now; None if nobody does or it has expired."""
+
+    def history(self, *, limit: int = 100) -> Sequence[Revision]:
+        """The newest `limit` revisions of the spec, oldest first."""
+
+    def revision(self, number: int) -> Revision | None:
+        """The spec's revision of that number; None if there is none."""
+
+    def operations(self, plan: str | None = None) -> Sequence[OperationEntry]:
+        """The operations of a plan in order; None is the plan that was begun last."""
+
+    def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
+        """Every load that is kept, at or after `since`, oldest first."""
 
 
 class Clock(Protocol):
