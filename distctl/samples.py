@@ -1,4 +1,4 @@
-"""Real inputs that lie beside a model, so that `distctl infer MODEL` can ask something that has a known answer.
+"""Real inputs that lie beside a model, so that `distctl infer MODEL` can ask what has a known answer.
 
 A model folder may hold `samples/*.json`. Each file is a request as KServe's v2 protocol writes it, so that
 `curl -d @FILE` sends it as it is, with two keys more, which Triton ignores:

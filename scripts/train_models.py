@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from training import digits
+from training import digits, recommender, textgen, tumour
 
-MODELS = {"digits": digits}
+MODELS = {"digits": digits, "tumour": tumour, "recommender": recommender, "textgen": textgen}
 REPOSITORY = Path(__file__).parents[1] / "model_repo"
 
 
