@@ -60,7 +60,7 @@ def default_cache() -> Path:
 
 
 class Artifacts:
-    """Runtimes, built in and kept under `cache`. `wheel` is an nvidia-pytriton wheel to use instead of ours."""
+    """Runtimes, built in and kept under `cache`. `wheel` is an nvidia-pytriton wheel to use instead."""
 
     def __init__(self, cache: Path, *, wheel: Path | None = None) -> None:
         self._cache = cache

@@ -62,7 +62,9 @@ def unit_name(server: Server) -> str:
 
 def unit(root: str, server: Server, exit_seconds: float = 30.0) -> Unit:
     """A server's unit. Its supervisor waits a little longer than Triton's own exit time."""
-    return Unit(root, unit_name(server), stop_seconds=exit_seconds + 5, shm_prefix=memory_prefix(root, server))
+    return Unit(
+        root, unit_name(server), stop_seconds=exit_seconds + 5, shm_prefix=memory_prefix(root, server)
+    )
 
 
 def memory_prefix(root: str, server: Server) -> str:
@@ -71,7 +73,7 @@ def memory_prefix(root: str, server: Server) -> str:
 
 
 def bind_address(host: str, addresses: Iterable[str]) -> str:
-    """Where a server listens: on its serve address when the node has it, else (NAT, a name) on all of them."""
+    """Where a server listens: on its serve address when the node has it, else (NAT, a name) on every one."""
     if host == "localhost":
         return "127.0.0.1"
     try:

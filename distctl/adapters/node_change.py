@@ -1,0 +1,78 @@
+"""Every change to a node goes through here: under the node's lock, compared with its owner file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from distctl.cluster.snapshot import Owner
+from distctl.commands import fence
+from distctl.commands.paths import NodePaths
+from distctl.errors import CommandFailed, ForeignNode, NodeError, NodeLocked, StaleGeneration
+from distctl.ports import Connector, Result
+
+STEP = 60.0  # seconds for a step that names no deadline
+
+
+class Changes:
+    """Runs changing scripts on one node as `owner`, once there is one (see `NodeSite.claim`)."""
+
+    def __init__(self, node: str, connector: Connector, paths: Callable[[], NodePaths]) -> None:
+        self._node, self._connector, self._paths = node, connector, paths
+        self.owner: Owner | None = None
+
+    def run(self, script: str, *, tried: str, deadline: float = STEP) -> Result:
+        """Run a script under the fence; `deadline` in seconds is its own, waiting for the lock comes on top.
+
+        A status other than 0 is a result. Raises NodeLocked, ForeignNode, StaleGeneration, Unreachable,
+        DeadlineExceeded, NodeError when the node was never claimed.
+        """
+        if self.owner is None:
+            raise NodeError(self._node, tried, "the node was not claimed before it was changed")
+        return self._sent(fence.guarded(self._paths(), self.owner, script), tried, deadline)
+
+    def must(self, script: str, *, tried: str, deadline: float = STEP) -> Result:
+        """The same; a status other than 0 raises CommandFailed with the last lines."""
+        return self.check(self.run(script, tried=tried, deadline=deadline), tried)
+
+    def check(self, result: Result, tried: str) -> Result:
+        """Raise CommandFailed unless the status is 0."""
+        if result.status != 0:
+            output = (result.stderr or result.stdout).splitlines()[-20:]
+            raise CommandFailed(self._node, tried, result.status, output=output)
+        return result
+
+    def claim(self, owner: Owner, *, tried: str) -> None:
+        """Write the owner file; from now on changes are made as this owner."""
+        self.check(self._sent(fence.claim(self._paths(), owner), tried, STEP), tried)
+        self.owner = owner
+
+    def _sent(self, script: str, tried: str, deadline: float) -> Result:
+        result = self._connector.run(script, tried=tried, deadline=deadline + fence.LOCK_WAIT)
+        if result.status in (fence.LOCK_BUSY, fence.FOREIGN, fence.STALE) and fence.REFUSED in result.stdout:
+            raise refused(self._node, tried, result)
+        return result
+
+
+def refused(node: str, tried: str, result: Result) -> NodeError:
+    """The error for a script that the fence refused, with who was there and when."""
+    owner = fence.refusal(result.stdout)
+    who = f" ({_who(owner)})" if owner else ""
+    if result.status == fence.LOCK_BUSY:
+        problem = f"another change is under way on the node{who}"
+        return NodeLocked(node, tried, problem, hint="wait for it to end, then run the command again")
+    if owner is None:
+        return ForeignNode(
+            node, tried, "its owner file is gone: somebody removed it meanwhile", hint="distctl up"
+        )
+    if result.status == fence.FOREIGN:
+        problem = f"the node belongs to cluster {owner.cluster}, record {owner.record[:12]}{who}"
+        hint = f"take it down from there, or give {node} another `directory`"
+        return ForeignNode(node, tried, problem, hint=hint)
+    problem = f"the node was changed by a newer generation, {owner.generation}{who}"
+    return StaleGeneration(node, tried, problem, hint="distctl plan")
+
+
+def _who(owner: Owner) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner.at))
+    return f"{owner.by or 'somebody'} at {when}"

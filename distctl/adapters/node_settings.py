@@ -1,0 +1,54 @@
+"""How a node's servers are started, worked out from the inventory and the node's facts. Pure.
+
+The same function answers what is wanted (for the plan) and what is written (on the node), so that the two
+cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from distctl.cluster.spec import Node, RuntimeKind, Server
+from distctl.commands.triton import Python, TritonSettings, bind_address
+from distctl.errors import NodeError
+from distctl.facts.python import choose
+
+RuntimeDigest = Callable[[str], str]  # of a Python version such as 3.11
+
+
+def python_of(node: Node, facts: Mapping[str, str]) -> Python | None:
+    """The interpreter that the node's python backend will embed; None when none fits."""
+    found = choose(facts, node.runtime.python)
+    return Python(found.version, found.path, found.library) if found else None
+
+
+def runtime_of(node: Node, facts: Mapping[str, str], digest: RuntimeDigest) -> str:
+    """The digest of the runtime that is pushed to a node; empty when it needs none. Raises NodeError."""
+    if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.servers:
+        return ""
+    return digest(_needed_python(node, facts).version)
+
+
+def triton_settings(
+    node: Node, server: Server, facts: Mapping[str, str], digest: RuntimeDigest
+) -> TritonSettings:
+    """How a server is to be started. Raises NodeError when the node has no interpreter for our runtime."""
+    path = node.runtime.path or ""
+    return TritonSettings(
+        bind=bind_address(server.host, facts.get("addresses", "").split()),
+        runtime=runtime_of(node, facts, digest),
+        path=path,
+        python=python_of(node, facts) if path else _needed_python(node, facts),
+        environment=node.runtime.environment,
+        arguments=node.runtime.arguments,
+    )
+
+
+def _needed_python(node: Node, facts: Mapping[str, str]) -> Python:
+    if python := python_of(node, facts):
+        return python
+    wanted = node.runtime.python
+    problem = (
+        f"no interpreter {wanted} with its libpython" if wanted else "no Python 3.9 to 3.12 with libpython"
+    )
+    raise NodeError(node.name, "choosing a Python for Triton", problem, hint="distctl doctor")

@@ -1,0 +1,196 @@
+"""One node of the inventory as the control loop knows it: looked at, claimed, its servers, its depot.
+
+It joins a connector, which runs scripts, with `commands`, which builds them, and `facts`, which reads what
+they print. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from distctl.adapters.node_change import Changes
+from distctl.adapters.node_depot import NodeDepot
+from distctl.adapters.node_settings import RuntimeDigest, triton_settings
+from distctl.cluster.content import Archive, Folder
+from distctl.cluster.snapshot import NodeSight, Owner
+from distctl.cluster.spec import Node, Server
+from distctl.commands import fence, look, stored, triton, units
+from distctl.commands.files import quote
+from distctl.commands.paths import NodePaths, default_root
+from distctl.errors import NodeError
+from distctl.facts import all as facts_all
+from distctl.facts.probe import section, sections
+from distctl.ports import Connector, Progress, Result
+
+LOOK = 60.0  # seconds
+
+
+class NodeSite:
+    """Fulfils `ports.NodeControl`, `ports.ServerControl` and `ports.Depot` for one node.
+
+    `runtime_digest` names the runtime for a Python version (see `artifacts.Artifacts.digest`); `clock` is
+    the observer's time, for the node's clock offset.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        connector: Connector,
+        cluster: str,
+        runtime_digest: RuntimeDigest,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._node, self._connector, self._cluster = node, connector, cluster
+        self._runtime_digest, self._clock = runtime_digest, clock
+        self._facts: Mapping[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._changes = Changes(node.name, connector, lambda: self.paths)
+        self._depot = NodeDepot(node.name, connector, self._changes, lambda: self.paths)
+
+    @property
+    def paths(self) -> NodePaths:
+        """The node's layout; looks at the node first if nobody has."""
+        home = self.facts["home"]
+        become = self._node.ssh.become is not None
+        return NodePaths(
+            default_root(
+                self._cluster, self._node.name, home=home, directory=self._node.directory, become=become
+            )
+        )
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The facts of the last look; looks at the node first if nobody has."""
+        if not self._facts:
+            self._look()
+        return self._facts
+
+    @property
+    def manager(self) -> units.Manager:
+        """Who keeps this node's units running."""
+        return units.manager_for(self.facts, become=self._node.ssh.become is not None)
+
+    def look(self) -> NodeSight:
+        """What is on the node, in one round trip; see `ports.NodeControl`."""
+        try:
+            return self._look()
+        except NodeError as error:
+            return NodeSight(self._node.name, reachable=False, error=error.message)
+
+    def _look(self) -> NodeSight:
+        root = look.root_expression(
+            self._cluster,
+            self._node.name,
+            directory=self._node.directory,
+            become=self._node.ssh.become is not None,
+        )
+        script = look.opening(root) + facts_all.script()
+        for name, body in (("owner", look.OWNER), ("units", look.UNITS), ("stored", look.STORED)):
+            script += section(name, body)
+        before = self._clock()
+        result = self._connector.run(script, tried="looking at the node", deadline=LOOK)
+        found = sections(result.stdout)
+        facts = facts_all.parse(found)
+        if "home" not in facts or "stored" not in found:
+            raise NodeError(
+                self._node.name,
+                "looking at the node",
+                "its shell did not run our script to the end",
+                output=(result.stderr or result.stdout).splitlines()[-20:],
+            )
+        self._facts = facts | _offset(facts, before, self._clock())
+        there = stored.parse_listing(found["stored"])
+        return NodeSight(
+            self._node.name,
+            reachable=True,
+            facts=self._facts,
+            owner=fence.parse_owner(found.get("owner", "")),
+            units=units.parse_states(found.get("units", "")),
+            runtimes=there.runtimes,
+            models=there.models,
+            links=there.links,
+        )
+
+    def change(self, script: str, *, tried: str, deadline: float = 60.0) -> Result:
+        """Run a changing script under the node's lock as its owner; see `node_change.Changes.run`."""
+        return self._changes.run(script, tried=tried, deadline=deadline)
+
+    def claim(self, owner: Owner) -> None:
+        """Write the owner file, and show its generation from now on; see `ports.NodeControl`."""
+        self._changes.claim(owner, tried="claiming the node")
+
+    def release(self) -> None:
+        """Say in the owner file that the work is done. A node that was removed meanwhile is let go too."""
+        if self._changes.owner is not None:
+            done = replace(self._changes.owner, until=0.0)
+            self._changes.claim(done, tried="letting go of the node")
+
+    def remove(self) -> None:
+        """Remove the node's whole folder; see `ports.NodeControl`."""
+        self._changes.must(
+            stored.remove_root(self.paths), tried="removing what distctl put there", deadline=300
+        )
+        self._changes.owner = None
+
+    def configure(self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]) -> bool:
+        """Make start script and links name these models; see `ports.ServerControl`."""
+        paths, unit = self.paths, self._unit(server)
+        targets = {**sources, **models}
+        settings = triton_settings(self._node, server, self.facts, self._runtime_digest)
+        script = (
+            stored.make_key(paths, unit.name)
+            + stored.link_models(paths, unit.name, targets)
+            + units.install(unit, triton.run_script(paths.root, server, settings, targets))
+        )
+        result = self._changes.must(script, tried=f"writing the start script of {server.id}")
+        return any(line.startswith("changed ") for line in result.stdout.splitlines())
+
+    def start(self, server: Server) -> None:
+        """Start the supervised process unless it runs; see `ports.ServerControl`."""
+        self._changes.must(units.start(self._unit(server), self.manager), tried=f"starting {server.id}")
+
+    def stop(self, server: Server, *, seconds: float) -> None:
+        """Stop the process with everything that it started; see `ports.ServerControl`."""
+        script = units.stop(self._unit(server), seconds, self.manager)
+        self._changes.must(script, tried=f"stopping {server.id}", deadline=seconds + 60)
+
+    def key(self, server: Server) -> str:
+        """The key of the server's restricted API; see `ports.ServerControl`. Empty when there is none yet."""
+        name = triton.unit_name(server)
+        if not self._keys.get(name):
+            script = f"cat {quote(self.paths.key(name))} 2>/dev/null; true"
+            result = self._connector.run(script, tried=f"reading the key of {server.id}", deadline=LOOK)
+            self._keys[name] = result.stdout.strip()
+        return self._keys[name]
+
+    def tail(self, unit: str, lines: int = 20) -> list[str]:
+        """The last lines of a unit's log; see `ports.ServerControl`."""
+        script = units.tail(units.Unit(self.paths.root, unit), lines)
+        return self._connector.run(
+            script, tried=f"reading the log of {unit}", deadline=LOOK
+        ).stdout.splitlines()
+
+    def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
+        """Put a runtime there; see `ports.Depot`."""
+        self._depot.install(archive, progress=progress)
+
+    def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
+        """Put a model's content there; see `ports.Depot`."""
+        self._depot.push(model, folder, progress=progress)
+
+    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
+        """Remove every content that is not named; see `ports.Depot`."""
+        self._depot.prune(keep_models, keep_runtimes)
+
+    def _unit(self, server: Server) -> units.Unit:
+        return triton.unit(self.paths.root, server)
+
+
+def _offset(facts: Mapping[str, str], before: float, after: float) -> dict[str, str]:
+    """Node's time minus ours in seconds, taking the node's answer for the middle of the round trip."""
+    if "clock" not in facts:
+        return {}
+    return {"clock.offset": f"{float(facts['clock']) - (before + after) / 2:.2f}"}

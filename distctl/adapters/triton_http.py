@@ -1,0 +1,187 @@
+"""Triton over HTTP: one server's model control, and the health of many at once.
+
+A load blocks for as long as it takes, and asking again would make the running one out-dated; so `load`
+sends the request once, keeps listening for its answer in a thread of its own, and returns. While a newer
+version of a model loads, Triton goes on calling the model ready, since the old one serves: `index` says
+LOADING until the answer has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+import aiohttp
+
+from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight
+from distctl.cluster.spec import Endpoint, ServerId
+from distctl.errors import TritonError
+
+KEY_HEADER = "distctl-key"
+CONNECT = 2.0  # seconds
+ANSWER = 10.0  # seconds, for what answers at once
+LOAD = 3600.0  # seconds; the caller's own deadline is shorter
+TAKEN = 0.3  # seconds: a load that fails at once is told at once
+OK = 200
+
+
+class _Load:
+    """A load under way: its answer comes when Triton has finished."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self.problem = ""
+        self._thread = threading.Thread(target=self._run, args=(ask,), name="triton-load", daemon=True)
+        self._thread.start()
+
+    def _run(self, ask: Callable[[], object]) -> None:
+        try:
+            ask()
+        except TritonError as error:
+            self.problem = error.message
+
+    def ended(self, wait: float = 0.0) -> bool:
+        """Whether the answer has come, waiting for it up to `wait` seconds."""
+        self._thread.join(wait)
+        return not self._thread.is_alive()
+
+
+class HttpTriton:
+    """Fulfils `ports.TritonClient` for the server at `endpoint`.
+
+    `key` gives the key of its restricted API when it is needed; empty for a server that is not ours.
+    """
+
+    def __init__(self, endpoint: Endpoint, key: Callable[[], str]) -> None:
+        self._endpoint, self._key = endpoint, key
+        self._loads: dict[str, _Load] = {}
+
+    def live(self) -> bool:
+        """Whether the server is initialised and not exiting; see `ports.TritonClient`."""
+        status, _ = self._ask("GET", "/v2/health/live", None, ANSWER)
+        return status == OK
+
+    def index(self) -> dict[str, ReplicaSight]:
+        """Every model with state and reason; one whose load has not answered yet is LOADING."""
+        found = parse_index(self._must("/v2/repository/index", {}, ANSWER))
+        for model, load in list(self._loads.items()):
+            if not load.ended():
+                found[model] = ReplicaSight(ModelState.LOADING)
+            elif load.problem:
+                found[model] = ReplicaSight(ModelState.UNAVAILABLE, load.problem)
+        return found
+
+    def load(self, model: str) -> None:
+        """Ask for a load once; one that this client waits for is not asked again."""
+        running = self._loads.get(model)
+        if running and not running.ended():
+            return
+        path = f"/v2/repository/models/{quote(model, safe='')}/load"
+        load = self._loads[model] = _Load(lambda: self._must(path, {}, LOAD))
+        if load.ended(TAKEN) and load.problem:
+            raise TritonError(f"{self._endpoint}: {load.problem}")
+
+    def unload(self, model: str) -> None:
+        """Unload a model, with what it is composed of left alone; see `ports.TritonClient`."""
+        self._loads.pop(model, None)
+        self._must(f"/v2/repository/models/{quote(model, safe='')}/unload", {}, ANSWER)
+
+    def _must(self, path: str, body: object, timeout: float) -> bytes:
+        status, answer = self._ask("POST", path, json.dumps(body).encode(), timeout)
+        if status != OK:
+            raise TritonError(f"{self._endpoint}: {_problem(status, answer)}")
+        return answer
+
+    def _ask(self, method: str, path: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self._endpoint.host, self._endpoint.port, timeout=CONNECT)
+        try:
+            connection.connect()
+            connection.sock.settimeout(timeout)
+            key = self._key() if method == "POST" else ""
+            headers = {KEY_HEADER: key} if key else {}
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise TritonError(f"{self._endpoint} does not answer: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+
+
+def parse_index(text: bytes) -> dict[str, ReplicaSight]:
+    """The repository index: the state of each model, of its best version where it has several.
+
+    Raises TritonError when it is not an index.
+    """
+    try:
+        found: dict[str, ReplicaSight] = {}
+        for entry in json.loads(text):
+            state = ModelState(entry.get("state") or ModelState.ABSENT)
+            sight = ReplicaSight(state, entry.get("reason", ""))
+            best = found.get(entry["name"])
+            if best is None or _RANK.index(state) < _RANK.index(best.state):
+                found[entry["name"]] = sight
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise TritonError(f"this is no repository index: {text[:80]!r}") from error
+    return found
+
+
+_RANK = (
+    ModelState.READY,
+    ModelState.LOADING,
+    ModelState.UNLOADING,
+    ModelState.UNAVAILABLE,
+    ModelState.ABSENT,
+)
+
+
+def _problem(status: int, answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, TypeError, KeyError):
+        return f"HTTP status {status}"
+
+
+def observe_servers(
+    endpoints: Mapping[ServerId, Endpoint], keys: Mapping[ServerId, str], *, timeout: float = 2.0
+) -> dict[ServerId, ServerSight]:
+    """Ask every server at once: live, ready, its models. One that does not answer is told in `error`.
+
+    `keys` are those of restricted APIs; a server without one is asked without. `timeout` in seconds is for
+    each server as a whole.
+    """
+    return asyncio.run(_observe(endpoints, keys, timeout))
+
+
+async def _observe(
+    endpoints: Mapping[ServerId, Endpoint], keys: Mapping[ServerId, str], timeout: float
+) -> dict[ServerId, ServerSight]:
+    limits = aiohttp.ClientTimeout(total=timeout)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(timeout=limits, connector=connector) as session:
+        sights = [
+            probe(session, server, endpoint, keys.get(server, "")) for server, endpoint in endpoints.items()
+        ]
+        return {sight.id: sight for sight in await asyncio.gather(*sights)}
+
+
+async def probe(
+    session: aiohttp.ClientSession, server: ServerId, endpoint: Endpoint, key: str = ""
+) -> ServerSight:
+    """One server's answer within the session's timeout."""
+    headers = {KEY_HEADER: key} if key else {}
+    try:
+        async with session.get(f"{endpoint.url}/v2/health/live") as answer:
+            live = answer.status == OK
+        async with session.get(f"{endpoint.url}/v2/health/ready") as answer:
+            ready = answer.status == OK
+        async with session.post(f"{endpoint.url}/v2/repository/index", json={}, headers=headers) as answer:
+            text = await answer.read()
+            if answer.status != OK:
+                return ServerSight(server, live, ready, error=_problem(answer.status, text))
+        return ServerSight(server, live, ready, parse_index(text))
+    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:
+        return ServerSight(server, error=f"{endpoint} does not answer: {error or type(error).__name__}")
