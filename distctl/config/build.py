@@ -27,24 +27,20 @@ from distctl.cluster.spec import (
 )
 from distctl.config import merge
 from distctl.config.inventory import Origin
-from distctl.config.models import (
+from distctl.config.models import InventorySection, ModelSection, NodeSection, RouterSection, StoreSection
+from distctl.config.patterns import expand
+from distctl.config.problems import Path, Problem, line_of
+from distctl.config.settings import (
     BecomeSection,
-    InventorySection,
-    ModelSection,
     NoBecome,
-    NodeSection,
     NoServers,
-    RouterSection,
     RuntimeSection,
     SecretSection,
     ServersSection,
     Settings,
     SshSection,
-    StoreSection,
     TimeoutsSection,
 )
-from distctl.config.patterns import expand
-from distctl.config.problems import Path, Problem, line_of
 from distctl.config.units import show_duration
 from distctl.config.values import address_problem, is_node_name, name_hint
 from distctl.errors import InputError

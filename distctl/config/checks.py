@@ -96,7 +96,7 @@ def _clash(one: Listener, other: Listener) -> Problem:
         return Problem(
             other.path, f"{other.who} has port {other.port} twice", "give each protocol a port of its own"
         )
-    hint = "choose other ports for one of them: " + ("ports" if other.router else "servers: {ports: ...}")
+    hint = "give one of them other ports" + ("" if other.router else ": servers: {ports: ...}")
     return Problem(other.path, f"{one.who} and {other.who} share port {other.port} of {other.host}", hint)
 
 
@@ -130,7 +130,7 @@ def place_problems(
         hint = "today leave address out, or write 0.0.0.0: each place answers on its own"
         yield Problem(
             ("routers", router, "address"),
-            "not yet: one address for several places does not work in this version",
+            "not yet in this version: one address for several places",
             hint,
         )
     if len(places) > 1 and LOCAL in places and address is None:
@@ -175,14 +175,10 @@ def _nowhere(model: ModelSpec, nodes: Mapping[str, Node], fitting: Sequence[Node
 
 def _source_problems(model: ModelSpec, here: Path) -> Iterator[Problem]:
     here, path = (*here, "source"), model.source.path
-    if model.source.kind == "node":
-        if not path.startswith("/"):
-            yield Problem(here, f"`node:{path}` is no absolute path", "write node:/path")
-        return
     folder = File(path)
-    if "://" in path or path.partition(":/")[0].isalpha():
-        yield Problem(here, "not a source", "write a folder, relative to the inventory, or node:/path")
-    elif not folder.exists():
+    if model.source.kind == "node":
+        return
+    if not folder.exists():
         yield Problem(here, f"there is no folder {folder}", _neighbour(folder))
     elif not folder.is_dir():
         yield Problem(

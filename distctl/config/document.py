@@ -62,11 +62,12 @@ class _Builder:
     def build(self, event: Any, path: Path) -> _Tree:
         line = event.start_mark.line + 1
         if len(path) > DEEPEST:
-            raise self.refuse(line, f"nested deeper than {DEEPEST} levels", path=path[:3])
+            raise self.refuse(line, f"nested deeper than {DEEPEST} levels", "no key needs that", path[:3])
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, line, path)
         if event.tag is not None:
-            hint = f"remove {event.tag}; write text in quotes where it would read as something else"
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            hint = f"remove {tag}; text that would read as something else goes in quotes"
             raise self.refuse(line, "tags are not allowed", hint, path)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -82,9 +83,8 @@ class _Builder:
 
     def _alias(self, event: Any, line: int, path: Path) -> _Tree:
         if event.anchor not in self.anchors:
-            raise self.refuse(
-                line, f"alias *{event.anchor} has no anchor &{event.anchor} before it", path=path
-            )
+            message = f"alias *{event.anchor} has no anchor &{event.anchor} before it"
+            raise self.refuse(line, message, "put it in quotes if it is text, else write the value out", path)
         known = self.anchors[event.anchor]
         if known is None:
             raise self.refuse(line, f"alias *{event.anchor} contains itself", "write the value out", path)

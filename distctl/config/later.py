@@ -74,8 +74,7 @@ def problems(tree: Mapping[str, Any]) -> list[Problem]:
         for path, value in _at(tree, tuple(later.place.split(".")), ()):
             if later.when(value):
                 name = later.word or f"`{path[-1]}`"
-                verb = "do" if name.endswith("s") else "does"
-                found.append(Problem(path, f"not yet: {name} {verb} not work in this version", later.today))
+                found.append(Problem(path, f"not yet in this version: {name}", later.today))
     return found
 
 

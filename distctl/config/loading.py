@@ -59,6 +59,8 @@ def _checked(read: Document) -> InventorySection:
     found = [*_traps(read), *_empty(read.value, ()), *later.problems(read.value)]
     model, wrong = schema.validate(read.value)
     told = {problem.path for problem in found}
+    unknown = {problem.path for problem in wrong if problem.message == schema.UNKNOWN}
+    found = [problem for problem in found if not any(_inside(problem.path, path) for path in unknown - told)]
     found += [problem for problem in wrong if not any(_inside(problem.path, path) for path in told)]
     if found or model is None:
         raise error(read.file, found, read.lines)

@@ -59,7 +59,8 @@ def resolve(text: str) -> tuple[Scalar, Trap | None]:
 
 def _trap(text: str) -> Trap | None:
     if text.lower() in SWITCHES:
-        return Trap("some YAML readers take this for true or false", f'write "{text}" in quotes')
+        truth = "true" if text.lower() in ("y", "yes", "on") else "false"
+        return Trap(f"some YAML readers take this for {truth}", f'write "{text}" in quotes, or {truth}')
     for pattern, reason in _TRAPS:
         if pattern.fullmatch(text):
             return Trap(reason, _instead(text))

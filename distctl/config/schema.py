@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from pydantic_core import ErrorDetails, core_schema
 from distctl.config.models import InventorySection
 from distctl.config.problems import Path, Problem, did_you_mean
 
+UNKNOWN = "unknown key"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -35,18 +37,23 @@ def _problem(details: ErrorDetails, tree: Mapping[str, Any]) -> Problem:
     if kind == "missing":
         return Problem(path[:-1], f"`{path[-1]}` is missing", _missing_hint(path))
     if kind == "literal_error":
-        options = _options(context["expected"])
-        hint = (
-            did_you_mean(found, options, what="allowed")
-            if isinstance(found, str)
-            else f"allowed: {', '.join(options)}"
-        )
-        return Problem(path, f"{_shown(found)} is not allowed here", hint)
+        return _choice(path, found, _options(context["expected"]))
     words = _WORDS.get(kind)
     if words is None:
         return Problem(path, details["msg"])
     message, hint = words(found, context)
     return Problem(path, message, hint)
+
+
+def _choice(path: Path, found: Any, options: list[str]) -> Problem:
+    hint = f"allowed: {', '.join(options)}"
+    if isinstance(found, str):
+        hint = (
+            did_you_mean(found, options, what="allowed")
+            if found not in options
+            else f"{hint}, without quotes"
+        )
+    return Problem(path, f"{_shown(found)} is not allowed here", hint)
 
 
 def _unknown(path: Path) -> Problem:
@@ -55,7 +62,7 @@ def _unknown(path: Path) -> Problem:
     hint = did_you_mean(key, known)
     if not hint.startswith("did you mean") and (home := _home(key, path[:-1])):
         hint = f"it belongs under `{home}`"
-    return Problem(path, "unknown key", hint)
+    return Problem(path, UNKNOWN, hint)
 
 
 def _missing_hint(path: Path) -> str:
@@ -98,8 +105,19 @@ def _must(what: str, hint: str = "") -> Callable[[Any, Mapping[str, Any]], tuple
     )
 
 
-def _bound(word: str, key: str) -> Callable[[Any, Mapping[str, Any]], tuple[str, str]]:
-    return lambda value, context: (f"must be {word} {context[key]}, found {value}", "")
+def _list(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
+    if value == "none":
+        return "must be a list, found text", "write [] for none"
+    if isinstance(value, str) and re.fullmatch(r"[\w.@-]+", value):
+        return "must be a list, found text", f"write [{value}]"
+    return f"must be a list, found {_kind(value)}", "write [ONE, TWO], also for a single one"
+
+
+def _bound(word: str, key: str, better: str) -> Callable[[Any, Mapping[str, Any]], tuple[str, str]]:
+    return lambda value, context: (
+        f"must be {word} {context[key]}, found {value}",
+        f"write a {better} number",
+    )
 
 
 def _too_short(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
@@ -111,12 +129,12 @@ _WORDS: dict[str, Callable[[Any, Mapping[str, Any]], tuple[str, str]]] = {
     "int_type": _must("a whole number", "write it without quotes, point or unit"),
     "int_from_float": _must("a whole number"),
     "bool_type": _must("true or false"),
-    "list_type": _must("a list", "write [ONE, TWO], also for a single one"),
+    "list_type": _list,
     "dict_type": _must("a mapping", "write {key: value}"),
     "model_type": _must("a mapping", "write {key: value}"),
     "model_attributes_type": _must("a mapping", "write {key: value}"),
-    "greater_than_equal": _bound("at least", "ge"),
-    "less_than_equal": _bound("at most", "le"),
+    "greater_than_equal": _bound("at least", "ge", "larger"),
+    "less_than_equal": _bound("at most", "le", "smaller"),
     "too_short": _too_short,
     "string_pattern_mismatch": _must("an absolute path", "write the whole path, from /"),
 }

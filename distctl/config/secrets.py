@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A secret that was read. It is no str, so that it cannot end in a text by mistake: `reveal` is explicit."""
+    """A secret that was read. No str, so that it cannot end in a text by mistake: `reveal` is explicit."""
 
     _value: str
 

@@ -135,6 +135,14 @@ def _user(text: str) -> str:
     return text
 
 
+def _source(text: str) -> str:
+    if text.startswith("node:") and not text.startswith("node:/"):
+        refuse(f"`{text}` is no absolute path", "write node:/path")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        refuse(f"`{text.partition('://')[0]}://` is no known source", "write a folder here, or node:/path")
+    return _filled(text)
+
+
 def _cluster(text: str) -> str:
     if not is_node_name(text):
         refuse(f"`{text}` is no cluster name", name_hint(text))
@@ -144,6 +152,7 @@ def _cluster(text: str) -> str:
 Text = Annotated[str, AfterValidator(_filled)]
 Host = Annotated[str, AfterValidator(_host)]
 Hop = Annotated[str, AfterValidator(_hop)]
+ModelSource = Annotated[str, AfterValidator(_source)]
 User = Annotated[str, AfterValidator(_user)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), Field(pattern="^/")]
 ClusterName = Annotated[
