@@ -1,0 +1,172 @@
+"""The record in a real SQLite file."""
+
+import sqlite3
+import stat
+import threading
+from contextlib import closing
+
+import pytest
+
+from distctl.adapters.store import SqlStore
+from distctl.cluster.record import (
+    AddEvent,
+    AddLoad,
+    DropNode,
+    Event,
+    Load,
+    OperationEntry,
+    OperationState,
+    Pin,
+    Revision,
+    SetOperation,
+    SetPin,
+    SetRevision,
+)
+from distctl.cluster.spec import ServerId
+from distctl.errors import LeaseHeld, StoreError
+
+
+def event(number: int) -> AddEvent:
+    return AddEvent(Event(float(number), "up", "gpu01", f"event {number}", "ann"))
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_nothing_is_made_before_the_first_use(store, path):
+    assert not path.parent.exists()
+    store.open()
+    assert path.exists()
+
+
+def test_file_folder_and_log_are_for_their_owner_alone(store, path):
+    store.acquire("ann@ops:1", "up", seconds=60)
+    assert [mode(path.parent), mode(path), mode(path.with_name("prod.db-wal"))] == [0o700, 0o600, 0o600]
+
+
+def test_a_folder_that_is_there_keeps_its_mode(store, path):
+    path.parent.mkdir(mode=0o755)
+    store.open()
+    assert mode(path.parent) == 0o755
+
+
+def test_a_write_ahead_log_is_used(store, path):
+    store.open()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_record_has_an_id_of_its_own_that_stays(store, path, clock, tmp_path):
+    first = store.load().id
+    assert len(first) == 32
+    store.close()
+    assert store.load().id == first
+    other = SqlStore(f"sqlite:///{tmp_path / 'other.db'}", clock=clock)
+    assert other.load().id != first
+    other.close()
+
+
+def test_the_record_of_another_cluster_is_refused(store, path, clock):
+    store.open()
+    other = SqlStore(f"sqlite:///{path}", clock=clock, cluster="staging")
+    with pytest.raises(StoreError, match="record of the cluster prod, not of staging"):
+        other.load()
+
+
+def test_a_commit_is_all_or_nothing(store):
+    with pytest.raises(TypeError):
+        store.commit(None, [SetPin(Pin("digits", 3, 1)), "no change"])
+    assert store.load().pins == {}
+    with pytest.raises(StoreError):
+        store.commit(None, [SetPin(Pin("digits", 3, 1)), SetPin(Pin("\ud800", 3, 1))])
+    assert store.load().pins == {}
+
+
+def test_events_come_oldest_first_and_the_newest_are_kept(path, clock):
+    store = SqlStore(f"sqlite:///{path}", clock=clock, keep=10)
+    for number in range(1, 26):
+        store.commit(None, [event(number)])
+    assert [int(e.at) for e in store.events()] == list(range(16, 26))
+    assert [int(e.at) for e in store.events(limit=3)] == [23, 24, 25]
+    assert [int(e.at) for e in store.events(since=24.0)] == [24, 25]
+    assert store.events()[-1] == Event(25.0, "up", "gpu01", "event 25", "ann")
+    store.close()
+
+
+def test_every_revision_is_kept(store):
+    revisions = [Revision(n, f'{{"n": {n}}}', "ann", float(n), "more") for n in (1, 2, 3)]
+    for revision in revisions:
+        store.commit(None, [SetRevision(revision)])
+    assert list(store.history()) == revisions
+    assert list(store.history(limit=2)) == revisions[1:]
+    assert store.revision(2) == revisions[1]
+    assert store.revision(9) is None
+    assert store.load().revision == revisions[2]
+
+
+def test_operations_are_read_by_plan_and_by_default_the_last_one(store):
+    def entry(plan: str, number: int, state: OperationState = OperationState.PLANNED) -> OperationEntry:
+        return OperationEntry(plan, number, "push digits", state, 1.0, 2.0, "done")
+
+    store.commit(None, [SetOperation(entry("p1", n)) for n in (2, 1)])
+    store.commit(None, [SetOperation(entry("p2", 1)), SetOperation(entry("p1", 2, OperationState.DONE))])
+    assert list(store.operations("p1")) == [entry("p1", 1), entry("p1", 2, OperationState.DONE)]
+    assert list(store.operations()) == [entry("p2", 1)]
+    assert list(store.operations("p3")) == []
+
+
+def test_loads_of_the_last_hour_are_kept(store):
+    server = ServerId("gpu01", "0")
+    for at in (1.0, 3000.0, 5000.0):
+        store.commit(None, [AddLoad(Load(server, "digits", at, 2, 1, 90))])
+    assert list(store.loads()) == [Load(server, "digits", at, 2, 1, 90) for at in (3000.0, 5000.0)]
+    store.commit(None, [DropNode("gpu01")])
+    assert list(store.loads()) == []
+
+
+def test_a_commit_shows_its_token_and_an_old_one_is_refused(store, clock):
+    ann = store.acquire("ann@ops:1", "up", seconds=60)
+    store.commit(ann.token, [event(1)])
+    clock.advance(61)
+    bob = store.acquire("bob@ci:2", "scale", seconds=60)
+    with pytest.raises(LeaseHeld, match="bob@ci:2 holds it: scale"):
+        store.commit(ann.token, [event(2)])
+    store.commit(bob.token, [event(3)])
+    store.commit(None, [event(4)])
+    assert [e.text for e in store.events()] == ["event 1", "event 3", "event 4"]
+
+
+def test_the_lease_is_held_renewed_and_given_back(store, clock):
+    assert store.holder() is None
+    ann = store.acquire("ann@ops:1", "up", seconds=60)
+    assert store.holder() == ann
+    with pytest.raises(LeaseHeld, match="ann@ops:1 has been changing this cluster"):
+        store.acquire("bob@ci:2", "scale", seconds=60)
+    clock.advance(50)
+    renewed = store.renew(ann, seconds=60)
+    assert (renewed.token, renewed.expires, renewed.since) == (ann.token, clock.now() + 60, ann.since)
+    store.release(renewed)
+    assert store.holder() is None
+    bob = store.acquire("bob@ci:2", "scale", seconds=60)
+    store.release(ann)
+    assert store.holder() == bob
+    with pytest.raises(LeaseHeld):
+        store.renew(ann, seconds=60)
+    clock.advance(60)
+    assert store.holder() is None
+
+
+def test_threads_share_a_store(store):
+    """Eight threads write ten events each, and none is lost."""
+
+    def write(first: int) -> None:
+        for number in range(first, first + 10):
+            store.commit(None, [event(number)])
+
+    threads = [threading.Thread(target=write, args=(n * 10,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(int(e.at) for e in store.events()) == list(range(80))
