@@ -25,7 +25,6 @@ GRPC_KEY_HEADER = f"triton-grpc-protocol-{KEY_HEADER}"
 # What can run code, read the machine's memory or files, or change how the server runs. Statistics stay open.
 RESTRICTED = "model-repository,shared-memory,trace,logging"
 
-MAX_INPUT = 256 * 1024 * 1024  # bytes; Triton's own 64 MiB refuses larger requests
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -160,7 +159,6 @@ def _arguments(root: str, server: Server, settings: TritonSettings) -> list[str]
         f"--metrics-port={server.metrics_port}",
         f'--http-restricted-api={RESTRICTED}:{KEY_HEADER}="$key"',
         f'--grpc-restricted-protocol={RESTRICTED}:{KEY_HEADER}="$key"',
-        f"--http-max-input-size={MAX_INPUT}",
         '--backend-directory="$triton/backends"',
         f"--backend-config=python,shm-region-prefix-name={memory_prefix(root, server)}",
     ]

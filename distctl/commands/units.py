@@ -84,7 +84,7 @@ def install(unit: Unit, run: str) -> str:
 def start(unit: Unit, manager: Manager = Manager.DETACHED) -> str:
     """A script that starts the unit unless it runs, and returns when its process was started.
 
-    It ends with 1 when no process was seen within five seconds; then the log says why.
+    It ends with 1 and the last lines of the log when no process was seen within five seconds.
     """
     supervisor = template("systemd/process.sh") + template("systemd/supervise.sh")
     return f"""{write(f"{unit.folder}/supervise", supervisor, 0o700)}
@@ -103,7 +103,7 @@ while [ "$tries" -lt 50 ]; do
     tries=$((tries + 1))
     sleep 0.1
 done
-echo 'the supervisor started no process' >&2
+tail -n 20 log >&2
 exit 1
 """
 
