@@ -17,15 +17,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.adapters.store.schema import meta
 from distctl.errors import StoreDamaged, StoreError
 
 BUSY_SECONDS = 10.0  # how long to wait for another writer; ours take milliseconds
 WRITES = {"distctl_writes": True}
-DAMAGED_HINT = (
-    "move the file aside and run `distctl up`: it rebuilds the record from the nodes and routers; "
-    "or put a backup in its place"
-)
 
 
 def parse(url: str) -> URL:

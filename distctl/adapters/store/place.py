@@ -10,7 +10,14 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from distctl.errors import StoreError
+from distctl.errors import StoreDamaged, StoreError
+
+DAMAGED_HINT = (
+    "move the file aside and run `distctl up`: it rebuilds the record from the nodes and routers; "
+    "or put a backup in its place"
+)
+HEADER = b"SQLite format 3\0"
+SMALLEST = 512  # bytes, of a page, and so of a database
 
 MOUNTS = Path("/proc/mounts")  # Linux alone; elsewhere nothing is known and nothing refused
 
@@ -77,6 +84,20 @@ def writable(path: Path) -> None:
     for place in (path, path.parent):
         if not os.access(place, os.W_OK):
             raise unusable(path, f"{place} may not be written by this user")
+
+
+def recognise(path: Path) -> None:
+    """Raise StoreDamaged if the file is neither empty nor a SQLite database.
+
+    SQLite itself takes a file shorter than a page for an empty one, and would write over it.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(SMALLEST)
+    except OSError as error:
+        raise unusable(path, error.strerror or str(error)) from error
+    if start and (len(start) < SMALLEST or not start.startswith(HEADER)):
+        raise StoreDamaged(f"{path}: the record is damaged: it is not a SQLite database", hint=DAMAGED_HINT)
 
 
 def unusable(path: Path, problem: str) -> StoreError:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Engine
 
 from distctl.adapters.store import leases, place, reads, writes
 from distctl.adapters.store.engine import (
-    DAMAGED_HINT,
     connect,
     file_of,
     name_of,
@@ -23,6 +22,7 @@ from distctl.adapters.store.engine import (
     writing,
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
+from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.cluster.lease import check
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.snapshot import Instant
@@ -156,25 +156,19 @@ class SqlStore:
         if path:
             place.prepare(path)
             place.writable(path)
+            place.recognise(path)
         engine = connect(self._url, self._password)
         try:
             if path:
-                self._examine(engine)
+                _examine(engine)
             bring_up_to_date(engine, self._migrations, cluster=self._cluster, now=self._clock.now)
             self._compare_cluster(engine)
+            if path:
+                _use_write_ahead_log(engine)
         except BaseException:
             engine.dispose()
             raise
         return engine
-
-    def _examine(self, engine: Engine) -> None:
-        """Refuse a damaged file before anything is written to it, then switch it to a write-ahead log."""
-        with reading(engine) as connection:
-            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if verdict != "ok":
-            raise StoreDamaged(f"{name_of(engine.url)}: the record is damaged: {verdict}", hint=DAMAGED_HINT)
-        with translated(engine.url), closing(engine.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
 
     def _compare_cluster(self, engine: Engine) -> None:
         with reading(engine) as connection:
@@ -184,3 +178,17 @@ class SqlStore:
                 f"{name_of(engine.url)}: this is the record of the cluster {found}, not of {self._cluster}",
                 hint="set `store:` in the inventory to another file or database",
             )
+
+
+def _examine(engine: Engine) -> None:
+    """Refuse a damaged file before anything is written to it."""
+    with reading(engine) as connection:
+        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if verdict != "ok":
+        raise StoreDamaged(f"{name_of(engine.url)}: the record is damaged: {verdict}", hint=DAMAGED_HINT)
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Let readers go on while one writes. The file remembers it, so that it is changed once."""
+    with translated(engine.url), closing(engine.raw_connection()) as raw:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")

@@ -57,5 +57,7 @@ def test_a_full_disk_is_no_damage():
 def test_an_unreachable_server_is_told_as_such():
     refused = OperationalError("SELECT", {}, Exception("connection refused\nis it running?"))
     error = in_our_words(refused, make_url("postgresql://u:secret@db/d"))
-    assert error.message == "postgresql://u:***@db/d: the record cannot be read or written: connection refused"
+    assert (
+        error.message == "postgresql://u:***@db/d: the record cannot be read or written: connection refused"
+    )
     assert "reachable" in error.hint

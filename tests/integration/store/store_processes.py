@@ -1,0 +1,57 @@
+"""What the processes of `test_store_processes` do. In a module of its own, to be forked from."""
+
+import time
+from multiprocessing.connection import Connection
+
+from distctl.adapters.store import SqlStore
+from distctl.cluster.record import AddEvent, Event, Pin, Revision, SetPin, SetRevision
+from distctl.errors import LeaseHeld
+
+
+class RealClock:
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def race(url: str, owner: str, say: Connection) -> None:
+    """Wait for each starting shot, try to get the lease, say whether it was got, give it back when told."""
+    store = SqlStore(url, clock=RealClock())
+    while say.recv() == "go":
+        try:
+            lease = store.acquire(owner, "racing", seconds=60)
+        except LeaseHeld:
+            say.send(0)
+            continue
+        say.send(lease.token)
+        say.recv()
+        store.release(lease)
+    store.close()
+
+
+def begin(url: str, say: Connection) -> None:
+    """Open a record that may not exist yet and say its id."""
+    say.recv()
+    store = SqlStore(url, clock=RealClock(), cluster="prod")
+    say.send(store.load().id)
+    store.close()
+
+
+def commit_forever(url: str, say: Connection) -> None:
+    """Commit one number in three places at once, again and again, and say each that is certain."""
+    store = SqlStore(url, clock=RealClock())
+    revision = store.load().revision
+    number = revision.number if revision else 0
+    while True:
+        number += 1
+        store.commit(
+            None,
+            [
+                SetRevision(Revision(number, "x" * 5000, "ann", 1.0)),
+                SetPin(Pin("digits", number, 1)),
+                AddEvent(Event(float(number), "up", "gpu01", str(number))),
+            ],
+        )
+        say.send(number)

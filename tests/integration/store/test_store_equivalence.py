@@ -1,0 +1,93 @@
+"""The database and `apply` agree on every sequence of changes."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from distctl.adapters.store import SqlStore
+from distctl.cluster import record as r
+from distctl.cluster.router import SlotState
+from distctl.cluster.spec import RouterId, ServerId
+from distctl.testing import FakeClock, MemoryStore
+
+# Few names, so that changes meet.
+nodes = st.sampled_from(["a", "b", "ü 'x'"])
+models = st.sampled_from(["m", "n"])
+servers = st.builds(ServerId, nodes, st.sampled_from(["0", "1"]))
+texts = st.text(max_size=8)
+times = st.floats(min_value=0, max_value=4e9)
+numbers = st.integers(min_value=0, max_value=2**62)
+small = st.integers(min_value=0, max_value=5)
+routers = st.builds(RouterId, st.sampled_from(["main", "edge"]), nodes)
+loads = st.builds(
+    r.Load, servers, models, st.floats(min_value=1e6, max_value=1e6 + 3000), small, small, numbers
+)
+operations = st.builds(
+    r.OperationEntry,
+    st.sampled_from(["p", "q"]),
+    small,
+    texts,
+    st.sampled_from(list(r.OperationState)),
+    times,
+    times,
+    texts,
+)
+
+changes = st.one_of(
+    st.builds(r.SetRevision, st.builds(r.Revision, small, texts, texts, times, texts)),
+    st.builds(r.SetIntent, st.builds(r.Intent, nodes, st.booleans(), st.booleans(), texts, texts, times)),
+    st.builds(r.SetPin, st.builds(r.Pin, models, numbers, small, texts, texts, times)),
+    st.builds(r.DropPin, models),
+    st.builds(r.SetReplica, st.builds(r.Replica, servers, models, texts, st.sampled_from(list(SlotState)))),
+    st.builds(r.DropReplica, servers, models),
+    st.builds(r.SetKnown, st.builds(r.Known, nodes, texts)),
+    st.builds(r.DropNode, nodes),
+    st.builds(r.SetRouter, routers),
+    st.builds(r.DropRouter, routers),
+    st.builds(r.SetHealth, st.builds(r.Health, servers, texts, texts, times)),
+    st.builds(r.SetFacts, nodes, st.dictionaries(texts, texts, max_size=3)),
+    st.builds(r.Adopt, st.sampled_from(["x", "y"]), numbers),
+    st.builds(r.AddEvent, st.builds(r.Event, times, texts, texts, texts, texts)),
+    st.builds(r.SetOperation, operations),
+    st.builds(r.AddLoad, loads),
+)
+commits = st.lists(st.lists(changes, max_size=6), max_size=6)
+
+
+def whole(record: r.Record) -> tuple[object, ...]:
+    """A record with what its replicas' equality leaves out."""
+    slots = {(x.server, x.model): (x.digest, x.slot) for x in record.replicas}
+    return replace(record, replicas=frozenset()), slots
+
+
+@given(commits)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_store_in_a_file_and_the_one_in_memory_cannot_be_told_apart(sequence):
+    with tempfile.TemporaryDirectory() as folder:
+        url, clock = f"sqlite:///{Path(folder) / 'r.db'}", FakeClock()
+        store = SqlStore(url, clock=clock)
+        memory = MemoryStore(clock=clock, record=store.load())
+        for batch in sequence:
+            store.commit(None, batch)
+            memory.commit(None, batch)
+            assert whole(store.load()) == whole(memory.load())
+        store.close()
+
+        again = SqlStore(url, clock=clock)
+        assert whole(again.load()) == whole(memory.load())
+        assert list(again.events()) == list(memory.events())
+        assert list(again.history()) == list(memory.history())
+        for plan in ("p", "q"):
+            assert list(again.operations(plan)) == list(memory.operations(plan))
+        assert list(again.loads()) == [x for x in memory.loads() if not dropped(x, sequence)]
+        again.close()
+
+
+def dropped(load: r.Load, sequence: list[list[r.Change]]) -> bool:
+    """Whether a load's node was forgotten after it."""
+    flat = [change for batch in sequence for change in batch]
+    last = max(i for i, change in enumerate(flat) if isinstance(change, r.AddLoad) and change.load == load)
+    return any(isinstance(c, r.DropNode) and c.node == load.server.node for c in flat[last:])

@@ -1,0 +1,142 @@
+"""Schemas: the shipped migrations make the declared tables, and an older record is brought up to date."""
+
+import re
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+import distctl.adapters.store as shipped
+from distctl.adapters.store import SHIPPED, Migrations, SqlStore
+from distctl.adapters.store.migrate import VERSION_TABLE
+from distctl.adapters.store.schema import metadata
+from distctl.cluster.record import Pin, SetPin
+from distctl.errors import LeaseHeld, StoreError
+from distctl.testing import FakeClock
+
+SECOND = """
+from alembic import op
+import sqlalchemy as sa
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    op.add_column("pins", sa.Column("ends", sa.Double, nullable=False, server_default="0"))
+"""
+HALF = SECOND + '    op.execute("this is not SQL")\n'
+
+
+@pytest.fixture
+def next_release(tmp_path):
+    """The shipped migrations and one that a later release might bring; give it the second one's text."""
+
+    def make(second: str) -> Migrations:
+        folder = tmp_path / "100% later" / "migrations"
+        shutil.copytree(Path(shipped.__file__).parent / "migrations", folder)
+        (folder / "versions" / "r0002_second.py").write_text(second)
+        return Migrations(str(folder), "0002")
+
+    return make
+
+
+def columns(path: Path, table: str) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def schema_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()[0])
+
+
+def test_the_migrations_make_exactly_the_declared_tables(store, path):
+    store.open()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_shipped_migration_is_the_one_that_the_code_names():
+    location = Path(shipped.__file__).parent / "migrations"
+    assert ScriptDirectory(str(location)).get_heads() == [SHIPPED.head]
+
+
+def test_an_older_record_is_migrated_and_a_copy_of_it_is_left(store, path, clock, next_release):
+    store.commit(None, [SetPin(Pin("digits", 3, 1, "test", "ann", 5.0))])
+    before = store.load()
+    store.close()
+
+    newer = SqlStore(f"sqlite:///{path}", clock=clock, cluster="prod", migrations=next_release(SECOND))
+    assert newer.load() == before
+    assert newer.holder() is None
+    newer.close()
+
+    copy = path.with_name("prod.db.bak-0001")
+    assert (schema_of(path), schema_of(copy)) == ("0002", "0001")
+    assert "ends" in columns(path, "pins")
+    assert "ends" not in columns(copy, "pins")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    back = SqlStore(f"sqlite:///{copy}", clock=clock, cluster="prod")
+    assert back.load() == before
+    back.close()
+
+
+def test_a_record_in_use_is_not_migrated(store, path, clock, next_release):
+    store.acquire("ann@ops:1", "up", seconds=60)
+    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
+    with pytest.raises(LeaseHeld, match="ann@ops:1"):
+        newer.load()
+    assert schema_of(path) == "0001"
+    clock.advance(60)
+    newer.open()
+    assert schema_of(path) == "0002"
+    newer.close()
+
+
+def test_a_migration_that_fails_changes_nothing(store, path, clock, next_release):
+    store.open()
+    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(HALF))
+    with pytest.raises(StoreError, match="cannot be read or written"):
+        newer.load()
+    assert schema_of(path) == "0001"
+    assert "ends" not in columns(path, "pins")
+    assert store.holder() is None
+    assert re.fullmatch("[0-9a-f]{32}", store.load().id)
+
+
+def test_without_room_for_a_copy_nothing_is_migrated(store, path, clock, next_release):
+    store.open()
+    path.with_name("prod.db.bak-0001.part").mkdir()
+    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
+    with pytest.raises(StoreError, match="no backup could be written"):
+        newer.load()
+    assert schema_of(path) == "0001"
+    assert store.holder() is None
+
+
+def test_a_record_that_is_up_to_date_is_opened_without_alembic(tmp_path):
+    """Its import costs a quarter of what `status` may take."""
+    import subprocess
+    import sys
+
+    url = f"sqlite:///{tmp_path / 'r.db'}"
+    first = SqlStore(url, clock=FakeClock())
+    first.open()
+    first.close()
+    script = (
+        "import sys; from distctl.adapters.store import SqlStore; from distctl.testing import FakeClock;"
+        "SqlStore(sys.argv[1], clock=FakeClock()).load(); print('alembic' in sys.modules)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script, url], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert answer.stdout == "False\n"

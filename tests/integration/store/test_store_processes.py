@@ -1,0 +1,120 @@
+"""One record and several processes: one holds the lease, one makes the file, and a kill breaks nothing."""
+
+import multiprocessing
+import random
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+import store_processes as work
+
+from distctl.adapters.store import SqlStore
+
+START = 60  # seconds in which a process must have said something
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Children of a server that has everything imported: cheap to start, and without our threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["store_processes"])
+    return context
+
+
+@contextmanager
+def started(processes, target, *arguments):
+    """A child and the pipe to it; killed at the end."""
+    ours, theirs = processes.Pipe()
+    child = processes.Process(target=target, args=(*arguments, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        yield child, ours
+    finally:
+        child.kill()
+        child.join()
+        child.close()
+        ours.close()
+
+
+def heard(pipe):
+    assert pipe.poll(START), "the process said nothing"
+    return pipe.recv()
+
+
+def test_of_two_processes_exactly_one_gets_the_lease(processes, tmp_path):
+    url = f"sqlite:///{tmp_path / 'r.db'}"
+    store = SqlStore(url, clock=work.RealClock())
+    store.open()
+    store.close()
+    with (
+        started(processes, work.race, url, "ann@ops:1") as (_, ann),
+        started(processes, work.race, url, "bob@ci:2") as (_, bob),
+    ):
+        for token in range(1, 21):
+            for pipe in (ann, bob):
+                pipe.send("go")
+            got = {pipe: heard(pipe) for pipe in (ann, bob)}
+            assert sorted(got.values()) == [0, token]
+            next(pipe for pipe, found in got.items() if found).send("give back")
+            wait_until_free(url)
+
+
+def wait_until_free(url: str) -> None:
+    store = SqlStore(url, clock=work.RealClock())
+    deadline = time.monotonic() + START
+    while store.holder() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    store.close()
+
+
+def test_processes_that_make_the_record_at_once_share_one(processes, tmp_path):
+    for attempt in range(5):
+        url = f"sqlite:///{tmp_path / f'new{attempt}' / 'r.db'}"
+        with (
+            started(processes, work.begin, url) as (_, a),
+            started(processes, work.begin, url) as (_, b),
+            started(processes, work.begin, url) as (_, c),
+        ):
+            for pipe in (a, b, c):
+                pipe.send("go")
+            assert len({heard(pipe) for pipe in (a, b, c)}) == 1
+
+
+def test_a_process_killed_while_it_commits_leaves_a_sound_record(processes, tmp_path):
+    """After each of 15 kills: the file is sound, every commit is whole, and none that was certain is gone."""
+    path = tmp_path / "r.db"
+    random.seed(7)
+    for _ in range(15):
+        with started(processes, work.commit_forever, f"sqlite:///{path}") as (child, pipe):
+            heard(pipe)
+            time.sleep(random.uniform(0.0, 0.1))
+            child.kill()
+            child.join()
+            certain = last_said(pipe)
+        check(path, certain)
+
+
+def last_said(pipe) -> int:
+    """The last number that came through before the end."""
+    number = 0
+    try:
+        while True:
+            number = pipe.recv()
+    except (EOFError, OSError):
+        return number
+
+
+def check(path, certain: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    store = SqlStore(f"sqlite:///{path}", clock=work.RealClock())
+    record, events, history = store.load(), store.events(limit=100_000), store.history(limit=100_000)
+    assert record.revision is not None
+    number = record.revision.number
+    assert number in (certain, certain + 1)
+    assert record.pins["digits"].count == number
+    assert [int(e.text) for e in events] == [r.number for r in history] == list(range(1, number + 1))
+    store.close()
