@@ -18,7 +18,7 @@ WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-SWITCHES = frozenset({"y", "n", "yes", "no", "on", "off"})
+SWITCHES = frozenset({"yes", "no", "on", "off"})  # y and n are left alone: no common reader takes them
 LONGEST_NUMBER = 18  # digits; longer ones are names or mistakes
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -59,7 +59,7 @@ def resolve(text: str) -> tuple[Scalar, Trap | None]:
 
 def _trap(text: str) -> Trap | None:
     if text.lower() in SWITCHES:
-        truth = "true" if text.lower() in ("y", "yes", "on") else "false"
+        truth = "true" if text.lower() in ("yes", "on") else "false"
         return Trap(f"some YAML readers take this for {truth}", f'write "{text}" in quotes, or {truth}')
     for pattern, reason in _TRAPS:
         if pattern.fullmatch(text):
