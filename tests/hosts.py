@@ -1,0 +1,415 @@
+"""Test hosts: many machines on one, each with its own sshd, file system, network link and power switch.
+
+A host is a network namespace on a bridge, a root file system laid over this machine's (its own layer is a
+tmpfs: hosts share no files, and a small one is a full disk), and an sshd in its own mount, pid and uts
+namespaces. It needs root, iproute2 and openssh-server; about 0.1 s each. No internet inside, and no systemd.
+
+    with Hosts() as hosts:
+        gpu = hosts.add("gpu01")
+        hosts.add("bastion", networks=(0, 1))
+        hosts.add("inner", networks=(1,))  # only through the bastion
+        gpu.run("df -h /"); gpu.cut(); gpu.heal(); gpu.shape("delay 20ms"); gpu.power_cut(); gpu.boot()
+
+Each `Hosts` takes one of 60 slots, by a lock that its process holds: names and addresses follow from the slot,
+so that several suites run side by side, and a slot that nobody holds is swept before it is used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from distctl.adapters.ssh.route import Account
+from distctl.cluster.spec import Become, Connection, Node, SshSettings
+
+BASE = Path("/run/distctl-hosts")
+SLOTS = 60
+NETWORKS = 4
+NEEDED = ("ip", "tc", "unshare", "nsenter", "sshd", "ssh-keygen", "mount", "chroot")
+
+_BOOT = r"""
+set -e
+mount --make-rprivate /
+mount -t proc proc "$R/proc"
+mount --bind "$BOOT_ID" "$R/proc/sys/kernel/random/boot_id"
+mount --rbind /sys "$R/sys"
+mount -t tmpfs -o size=1m,mode=755 dev "$R/dev"
+for name in null zero full random urandom tty; do
+    : > "$R/dev/$name"
+    mount --bind "/dev/$name" "$R/dev/$name"
+done
+ln -s /proc/self/fd "$R/dev/fd"
+ln -s fd/0 "$R/dev/stdin"
+ln -s fd/1 "$R/dev/stdout"
+ln -s fd/2 "$R/dev/stderr"
+mkdir "$R/dev/shm" "$R/dev/pts"
+mount -t tmpfs -o size=256m,mode=1777 shm "$R/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$R/dev/pts" && ln -s pts/ptmx "$R/dev/ptmx"
+mount -t tmpfs -o size=16m,mode=755 run "$R/run"
+mount -t tmpfs -o size=64m,mode=1777 tmp "$R/tmp"
+mkdir "$R/run/sshd"
+hostname "$NAME"
+exec chroot "$R" /usr/sbin/sshd -D -e -f /etc/distctl-host/sshd_config
+"""
+
+_INTO = ("ip", "netns", "exec")
+_ALONE = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child")
+
+_SSHD = """\
+Port 22
+HostKey /etc/distctl-host/ssh_host_ed25519_key
+AuthorizedKeysFile /etc/distctl-host/authorized_keys
+PermitRootLogin yes
+PasswordAuthentication yes
+KbdInteractiveAuthentication no
+UsePAM no
+UseDNS no
+StrictModes no
+PidFile none
+Subsystem sftp internal-sftp
+"""
+
+
+def missing() -> str:
+    """Why test hosts cannot be had here; empty when they can."""
+    if os.geteuid() != 0:
+        return "test hosts need root"
+    lacking = [
+        tool
+        for tool in NEEDED
+        if not shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    ]
+    return (
+        f"test hosts need {', '.join(lacking)} (apt-get install iproute2 openssh-server)" if lacking else ""
+    )
+
+
+def _do(*argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done
+
+
+class Host:
+    """One machine. Made by `Hosts.add`; `address` is where it is reached on its first network."""
+
+    def __init__(
+        self, hosts: Hosts, name: str, number: int, networks: Sequence[int], size: str, sshd: str
+    ) -> None:
+        self.name, self.hosts, self.networks = name, hosts, tuple(networks)
+        self.addresses = {net: f"10.77.{hosts.slot * NETWORKS + net}.{number + 10}" for net in networks}
+        self.address = self.addresses[self.networks[0]]
+        self._namespace = f"dh{hosts.slot}-{number}"
+        self._links = {net: f"dh{hosts.slot}v{number}n{net}" for net in networks}
+        self._folder = hosts.folder / name
+        self._root = self._folder / "root"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._wire()
+        self._furnish(size, sshd)
+        self.boot()
+
+    # -- what a test does with it
+
+    def run(
+        self, command: str, *, check: bool = True, timeout: float = 30
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command inside, past ssh."""
+        argv = ["nsenter", "-t", str(self._inside()), "-m", "-u", "-p", "-n", "-r", "-w", "sh", "-c", command]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+        if check and done.returncode:
+            raise RuntimeError(f"{self.name}: {command}: {done.stderr.strip()}")
+        return done
+
+    def cut(self) -> None:
+        """Pull the network cable; established connections hear nothing of it."""
+        for link in self._links.values():
+            _do("ip", "link", "set", link, "down")
+
+    def heal(self) -> None:
+        """Plug the network cable in again."""
+        for link in self._links.values():
+            _do("ip", "link", "set", link, "up")
+
+    def shape(self, netem: str) -> None:
+        """Shape both directions of the first link, as in `shape("delay 20ms loss 1%")`; "" ends that."""
+        link = self._links[self.networks[0]]
+        for argv in (("tc",), ("ip", "netns", "exec", self._namespace, "tc")):
+            device = link if argv == ("tc",) else "eth0"
+            if netem:
+                _do(*argv, "qdisc", "replace", "dev", device, "root", "netem", *netem.split())
+            else:
+                _do(*argv, "qdisc", "del", "dev", device, "root", check=False)
+
+    def power_cut(self) -> None:
+        """Everything inside is gone at once, without a farewell on the network; the disk stays."""
+        self.cut()
+        self._kill()
+
+    def boot(self) -> None:
+        """Start it, with a new boot id and empty /run, /tmp and /dev/shm, and wait for its sshd."""
+        boot_id = self._folder / "boot_id"
+        boot_id.write_text(f"{uuid.uuid4()}\n")
+        self._log = (self._folder / "sshd.log").open("ab")
+        self._process = subprocess.Popen(
+            [*_INTO, self._namespace, *_ALONE, "sh", "-c", _BOOT],
+            env={**os.environ, "R": str(self._root), "BOOT_ID": str(boot_id), "NAME": self.name},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self.heal()
+        self._wait()
+
+    def add_user(self, name: str, *, password: str = "", sudo: str = "") -> None:
+        """An account with the hosts' key; `sudo` is "" (none), "free" (no password) or "password"."""
+        self.run(f"useradd -m -s /bin/sh {name}")
+        if password:
+            self.run(f"echo '{name}:{password}' | chpasswd")
+        if sudo:
+            free = "NOPASSWD: " if sudo == "free" else ""
+            self.write(f"/etc/sudoers.d/{name}", f"{name} ALL=(ALL) {free}ALL\n", 0o440)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Put a file inside, past ssh."""
+        target = self._root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def read(self, path: str) -> bytes:
+        """A file inside, past ssh (not of /run, /tmp, /dev or /proc)."""
+        return (self._root / path.lstrip("/")).read_bytes()
+
+    def new_host_key(self) -> None:
+        """Another host key, as after a new installation, from the next connection on."""
+        self._host_key("ed25519")
+        os.kill(self._inside(), signal.SIGHUP)
+        time.sleep(0.1)
+        self._wait()
+
+    @property
+    def known_hosts_line(self) -> str:
+        """Its line of known_hosts, under its address."""
+        key = (self._root / "etc/distctl-host/ssh_host_ed25519_key.pub").read_text().split()
+        return f"{self.address} {key[0]} {key[1]}"
+
+    def node(self, *, become: Become | None = None, **ssh: Any) -> Node:
+        """The host as a node of an inventory, with the hosts' key and known_hosts; `ssh` overrides."""
+        settings = {"user": "root", "key": self.hosts.key, "known_hosts": self.hosts.known_hosts, **ssh}
+        settings.setdefault("config", self.hosts.home / "no-config")
+        return Node(
+            self.name,
+            Connection.SSH,
+            self.address,
+            self.address,
+            ssh=SshSettings(become=become, **settings),
+        )
+
+    # -- how it is made
+
+    def _wire(self) -> None:
+        _do("ip", "netns", "add", self._namespace)
+        _do("ip", "-n", self._namespace, "link", "set", "lo", "up")
+        for index, (net, link) in enumerate(self._links.items()):
+            peer = ("peer", "name", f"eth{index}", "netns", self._namespace)
+            _do("ip", "link", "add", link, "type", "veth", *peer)
+            _do("ip", "link", "set", link, "master", self.hosts.bridge(net))
+            _do("ip", "-n", self._namespace, "addr", "add", f"{self.addresses[net]}/24", "dev", f"eth{index}")
+            _do("ip", "-n", self._namespace, "link", "set", f"eth{index}", "up")
+
+    def _furnish(self, size: str, sshd: str) -> None:
+        layer = self._folder / "layer"
+        for folder in (layer, self._root):
+            folder.mkdir(parents=True)
+        _do("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "distctl-host", str(layer))
+        for folder in (layer / "upper", layer / "work"):
+            folder.mkdir()
+        for hidden, mode in (("root", 0o700), ("home", 0o755)):  # this machine's own homes are not the host's
+            (layer / "upper" / hidden).mkdir(mode=mode)
+            os.setxattr(layer / "upper" / hidden, "trusted.overlay.opaque", b"y")
+        options = f"lowerdir=/,upperdir={layer}/upper,workdir={layer}/work"
+        _do("mount", "-t", "overlay", "-o", options, "distctl-host", str(self._root))
+        self.write("/etc/distctl-host/sshd_config", sshd + _SSHD)  # sshd takes the first value it meets
+        self.write("/etc/distctl-host/authorized_keys", self.hosts.key.with_suffix(".pub").read_text())
+        self.write("/etc/hostname", f"{self.name}\n")
+        self._host_key("ed25519")
+
+    def _host_key(self, kind: str) -> None:
+        path = self._root / f"etc/distctl-host/ssh_host_{kind}_key"
+        path.unlink(missing_ok=True)
+        _do("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", self.name, "-f", str(path))
+
+    def _inside(self) -> int:
+        """Process 1 of the host, as this machine numbers it."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} is switched off")
+        pid = self._process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 10
+        command = f"exec 3<>/dev/tcp/{self.address}/22 && head -c 3 <&3"
+        while time.monotonic() < until:
+            said = _do("ip", "netns", "exec", self._namespace, "bash", "-c", command, check=False).stdout
+            if said == "SSH":
+                return
+            if self._process is None or self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.name} did not boot: {(self._folder / 'sshd.log').read_text()[-2000:]}")
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def remove(self) -> None:
+        """Switch off and leave nothing."""
+        self._kill()
+        _clear_host(self._folder, self._namespace)
+
+
+class Hosts:
+    """Test hosts, and the home of an operator who can reach them; a context manager that leaves nothing."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, Host] = {}
+        self._bridges: set[int] = set()
+        self.slot, self._lock = _take_slot()
+        self.folder = BASE / str(self.slot)
+        self.home = self.folder / "home"
+        ssh = self.home / ".ssh"
+        ssh.mkdir(parents=True, mode=0o700)
+        self.key, self.known_hosts, self.config = ssh / "id_ed25519", ssh / "known_hosts", ssh / "config"
+        _do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", str(self.key))
+
+    def add(
+        self,
+        name: str,
+        *,
+        networks: Sequence[int] = (0,),
+        size: str = "512m",
+        sshd: str = "",
+        trusted: bool = True,
+    ) -> Host:
+        """Make a host. Network 0 reaches this machine; the others join only the hosts that are on them.
+
+        `size` is its disk; `sshd` are lines of sshd_config that win over ours; `trusted` puts its key into
+        the operator's known_hosts.
+        """
+        host = Host(self, name, len(self._hosts), networks, size, sshd)
+        self._hosts[name] = host
+        if trusted:
+            with self.known_hosts.open("a") as file:
+                file.write(host.known_hosts_line + "\n")
+        return host
+
+    def __getitem__(self, name: str) -> Host:
+        return self._hosts[name]
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(self._hosts.values())
+
+    @property
+    def account(self) -> Account:
+        """The operator: their home has key, known_hosts and config."""
+        return Account("root", self.home)
+
+    def write_config(self, text: str) -> Path:
+        """The operator's ~/.ssh/config."""
+        self.config.write_text(text)
+        return self.config
+
+    def bridge(self, net: int) -> str:
+        """The bridge of a network, made when first asked for."""
+        name = f"dh{self.slot}b{net}"
+        if net not in self._bridges:
+            _do("ip", "link", "add", name, "type", "bridge")
+            _do("ip", "link", "set", name, "up")
+            if net == 0:
+                _do("ip", "addr", "add", f"10.77.{self.slot * NETWORKS}.1/24", "dev", name)
+            self._bridges.add(net)
+        return name
+
+    def close(self) -> None:
+        """Remove everything."""
+        for host in self._hosts.values():
+            host.remove()
+        _sweep(self.slot)
+        self._lock.close()
+
+    def __enter__(self) -> Hosts:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _take_slot() -> tuple[int, IO[str]]:
+    BASE.mkdir(exist_ok=True)
+    for slot in range(SLOTS):
+        lock = (BASE / f"{slot}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _sweep(slot)
+        return slot, lock
+    raise RuntimeError(f"all {SLOTS} slots for test hosts are taken")
+
+
+def _sweep(slot: int) -> None:
+    """Remove what a run in this slot left, however it ended."""
+    listed = _do("ip", "netns", "list").stdout.split()
+    for namespace in (name for name in listed if name.startswith(f"dh{slot}-")):
+        _clear_host(None, namespace)
+    for net in range(NETWORKS):
+        _do("ip", "link", "del", f"dh{slot}b{net}", check=False)
+    folder = BASE / str(slot)
+    if folder.exists():
+        for host in folder.iterdir():
+            _clear_host(host, "")
+        shutil.rmtree(folder)
+
+
+def _clear_host(folder: Path | None, namespace: str) -> None:
+    if namespace:
+        for pid in _do("ip", "netns", "pids", namespace, check=False).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        _do("ip", "netns", "del", namespace, check=False)
+    if folder is not None:
+        for mount in (folder / "root", folder / "layer"):
+            if mount.is_mount():
+                _do("umount", "-l", str(mount))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A loopback port between 21000 and 21999 that nothing listens on now."""
+    for port in range(21000, 22000):
+        with socket.socket() as stream, contextlib.suppress(OSError):
+            stream.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free between 21000 and 21999")
