@@ -120,27 +120,33 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
     anywhere, *_ = groups_of(view)
     slots = sum(len(pool.slots) for pool in view.pools) + len(anywhere.slots)
     bufsize = view.replay_limit + HEADROOM
-    return _environment().get_template("haproxy.cfg.j2").render(
-        view=view,
-        pools=view.pools,
-        any_slots=anywhere.slots,
-        structure=structure,
-        longest=longest,
-        upload=UPLOAD,
-        bufsize=bufsize,
-        hot_size=bufsize * HOT_BUFFERS,
-        descriptors=2 * view.maxconn + 4 * slots + 200,  # a client's and a server's side; checks; listeners
-        cut_after=view.checks.connect + CUT_MARGIN,
-        cut_stream_after=view.checks.connect + CUT_STREAM_AFTER,
-        names=names,
-        rest_errors=[(status, words) for status, words, _ in ERRORS],
-        grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
-        bind=lambda port: _bind(view.bind, port),
-        http=lambda slot: Endpoint(slot.host, slot.http_port),
-        grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
-        seconds=lambda value: f"{round(value * 1000)}ms",
-        state=_state,
-        weight=_weight,
+    return (
+        _environment()
+        .get_template("haproxy.cfg.j2")
+        .render(
+            view=view,
+            pools=view.pools,
+            any_slots=anywhere.slots,
+            structure=structure,
+            longest=longest,
+            upload=UPLOAD,
+            bufsize=bufsize,
+            hot_size=bufsize * HOT_BUFFERS,
+            descriptors=2 * view.maxconn
+            + 4 * slots
+            + 200,  # a client's and a server's side; checks; listeners
+            cut_after=view.checks.connect + CUT_MARGIN,
+            cut_stream_after=view.checks.connect + CUT_STREAM_AFTER,
+            names=names,
+            rest_errors=[(status, words) for status, words, _ in ERRORS],
+            grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
+            bind=lambda port: _bind(view.bind, port),
+            http=lambda slot: Endpoint(slot.host, slot.http_port),
+            grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
+            seconds=lambda value: f"{round(value * 1000)}ms",
+            state=_state,
+            weight=_weight,
+        )
     )
 
 

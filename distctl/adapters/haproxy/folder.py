@@ -1,0 +1,100 @@
+"""A router's folder on its place: executable, files, configuration and the unit's start script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
+from distctl.commands import units
+from distctl.commands.files import quote
+from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, place
+from distctl.errors import RouterError
+from distctl.ports import Connector, Result, Upload
+
+Change = Callable[[str, str, float], Result]  # script, what it is for, deadline in seconds
+
+
+class RouterFolder:
+    """Brings the files of one router to what was rendered. Deadlines are seconds from the call."""
+
+    def __init__(
+        self, name: str, connector: Connector, unit: units.Unit, change: Change, setting: str | None
+    ) -> None:
+        self._name, self._connector, self._unit = name, connector, unit
+        self._change, self._setting = change, setting
+
+    def write(self, rendered: Rendered, deadline: float) -> bool:
+        """Have the files there, checked by HAProxy itself and renamed into place; False if they were before.
+
+        Raises RouterError when HAProxy refuses the configuration; nothing has changed then.
+        """
+        found = self._found(deadline)
+        executable = self._executable(found, deadline)
+        run = place.run_script(self._unit.folder, executable)
+        self._do(units.install(self._unit, run), "writing the router's start script", deadline)
+        if found.config == rendered.digest and found.files >= rendered.files.keys():
+            return False
+        missing = rendered.files.keys() - found.files - {CONFIG}
+        self._put(
+            {name: rendered.files[name] for name in missing} | {place.NEW: rendered.files[CONFIG]}, deadline
+        )
+        if HEALTH not in found.files:
+            self.write_health("1\n", deadline)
+        self._do(place.accept(self._unit.folder, executable), "checking the router's configuration", deadline)
+        return True
+
+    def write_health(self, text: str, deadline: float) -> None:
+        """Leave for the next worker which slots run."""
+        self._put({HEALTH: text}, deadline)
+
+    def take_back(self, deadline: float) -> None:
+        """Bring back the configuration before."""
+        self._do(place.take_back(self._unit.folder), "bringing back the router's configuration", deadline)
+
+    def tidy(self, rendered: Rendered, deadline: float) -> None:
+        """Remove what older configurations named."""
+        script = place.tidy(self._unit.folder, self._found(deadline).files, rendered.files)
+        self._do(script, "removing the router's older files", deadline)
+
+    def config(self, deadline: float) -> str:
+        """The digest of the configuration that the router would boot from."""
+        script = f"sha256sum < {quote(self._unit.folder)}/{CONFIG} 2>/dev/null"
+        return self._connector.run(script, tried="looking at the router's folder", deadline=deadline).stdout[
+            :16
+        ]
+
+    def _found(self, deadline: float) -> place.Found:
+        script = place.inspect(self._unit.folder, self._setting)
+        return place.parse_inspect(
+            self._connector.run(script, tried="looking at the router's folder", deadline=deadline).stdout
+        )
+
+    def _executable(self, found: place.Found, deadline: float) -> str:
+        """The digest of the executable to run, present in the folder."""
+        if self._setting:
+            refuse(found.candidate, self._setting)
+        if not found.candidate.problem:
+            digest = found.candidate.digest
+            script = place.adopt(self._unit.folder, found.candidate.path, digest)
+        else:
+            digest, _ = bundled()
+            script = place.unveil(self._unit.folder, digest)
+        if digest not in found.executables:
+            self._do(f"mkdir -p {quote(self._unit.folder)}", "making the router's folder", deadline)
+            if found.candidate.problem:
+                self._connector.put(uploads_to(self._unit.folder), deadline=deadline)
+            self._do(script, "installing HAProxy", deadline)
+        return digest
+
+    def _put(self, files: dict[str, str], deadline: float) -> None:
+        uploads = [
+            Upload(text.encode(), f"{self._unit.folder}/{name}", 0o600)
+            for name, text in sorted(files.items())
+        ]
+        self._connector.put(uploads, deadline=deadline)
+
+    def _do(self, script: str, tried: str, deadline: float) -> None:
+        result = self._change(script, tried, deadline)
+        if result.status != 0:
+            said = (result.stdout + result.stderr).strip().splitlines()[-20:]
+            raise RouterError(f"router {self._name}: {tried} failed: " + "\n".join(said))

@@ -1,0 +1,204 @@
+"""A router brought to a view: the configuration first, then launch, reload or the socket, then read back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from distctl.adapters.haproxy.folder import Change, RouterFolder
+from distctl.adapters.haproxy.master import TIMEOUT, Master, Reading
+from distctl.cluster.router import RouterSight, RouterView, SlotSight
+from distctl.cluster.spec import RouterId, ServerId
+from distctl.commands import units
+from distctl.commands.files import quote
+from distctl.commands.haproxy import Group, Rendered, groups_of, render, steps, wire
+from distctl.commands.haproxy.groups import model_of, server_of
+from distctl.errors import DistctlError, NodeError, RouterError
+from distctl.ports import Connector
+
+POLL = 0.05  # seconds between two looks at checks, which come each 50 ms at the soonest
+
+
+class HaproxyRouter:
+    """One HAProxy on one place; fulfils `ports.RouterControl`.
+
+    `root` is the place's root folder. `change` runs a script there that changes something, under the place's
+    lock. `haproxy` names an executable there instead of the place's own or the one that we bring.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        id: RouterId,
+        root: str,
+        change: Change,
+        *,
+        manager: units.Manager = units.Manager.DETACHED,
+        haproxy: str | None = None,
+    ) -> None:
+        self._connector, self._id, self._change, self._manager = connector, id, change, manager
+        self._unit = units.Unit(root, f"router-{id.router}")
+        self._folder = RouterFolder(str(id), connector, self._unit, change, haproxy)
+        socket = f"{self._unit.folder}/master.sock"
+        self._master = Master(str(id), lambda timeout: connector.dial(socket, timeout=timeout))
+
+    def apply(self, view: RouterView, *, deadline: float) -> str:
+        """Bring the router to the view; see `ports.RouterControl`."""
+        until = time.monotonic() + deadline
+        rendered, groups = render(view), groups_of(view)
+        written = self._folder.write(rendered, _left(until))
+        before = self._master.read()
+        took = self._start(rendered, groups, before, until)
+        lines = before.worker.lines if before else {}
+        awaited = steps.joining(groups, lines) if took else frozenset()
+        told = self._settle(groups, awaited, until, excused=took == "launched")
+        if written:
+            self._folder.tidy(rendered, _left(until))
+        words = [took, f"told {told} commands" if told else "", "configuration written" if written else ""]
+        return ", ".join(word for word in words if word) or "nothing to do"
+
+    def look(self) -> RouterSight:
+        """What the router is now; see `ports.RouterControl`."""
+        try:
+            config = self._folder.config(TIMEOUT)
+            seen = self._master.read()
+        except (DistctlError, OSError) as error:
+            return RouterSight(self._id, running=False, error=str(error))
+        if seen is None:
+            return RouterSight(self._id, running=False, config=config)
+        if not seen.worker.pid:
+            return RouterSight(self._id, running=True, config=config, error="no worker answered")
+        return RouterSight(
+            self._id,
+            running=True,
+            pid=seen.worker.pid,
+            structure=seen.worker.structure,
+            config=config,
+            slots=_sights(seen),
+            old_workers=seen.processes.old,
+        )
+
+    def stop(self, *, deadline: float) -> None:
+        """Take no new connection, let what is in flight end up to the deadline, stop, remove the folder."""
+        until = time.monotonic() + deadline
+        folder = quote(self._unit.folder)
+        soft = f"rm -f {folder}/up\n{units.signal(self._unit, 'USR1')}"
+        self._change(soft, "asking the router to end", _left(until))
+        while self._busy() and time.monotonic() < until:
+            time.sleep(POLL * 4)
+        self._do(units.stop(self._unit, 5.0, self._manager), "stopping the router")
+        self._do(f"rm -rf {folder}", "removing the router's folder")
+
+    def _start(
+        self, rendered: Rendered, groups: tuple[Group, ...], seen: Reading | None, until: float
+    ) -> str:
+        """Launch or reload where that is needed; which of them, or nothing."""
+        if seen is None:
+            self._folder.write_health(steps.health_file(groups, {}), _left(until))
+            self._do(units.start(self._unit, self._manager), "starting the router")
+            self._await_worker(rendered, 0, until)
+            return "launched"
+        if seen.worker.structure == rendered.structure:
+            return ""
+        self._folder.write_health(steps.health_file(groups, seen.worker.lines), _left(until))
+        try:
+            self._master.reload()
+        except RouterError:
+            self._folder.take_back(max(_left(until), TIMEOUT))
+            raise
+        self._await_worker(rendered, seen.worker.pid, until)
+        return "reloaded"
+
+    def _await_worker(self, rendered: Rendered, before: int, until: float) -> None:
+        """Wait until a new worker with this structure answers."""
+        while True:
+            seen = self._master.read()
+            if seen and seen.worker.structure == rendered.structure and seen.worker.pid not in (0, before):
+                return
+            if time.monotonic() >= until:
+                raise RouterError(
+                    f"router {self._id} started no worker with its new configuration in time",
+                    hint=f"distctl logs {self._id.router}",
+                )
+            time.sleep(POLL)
+
+    def _settle(
+        self, groups: tuple[Group, ...], awaited: Collection[wire.Place], until: float, *, excused: bool
+    ) -> int:
+        """Tell the worker what differs, turn by turn, until it confirms every slot; how many commands.
+
+        With `excused`, a slot that became ready by a launch need not run: it is enough that it was checked.
+        """
+        told = 0
+        while True:
+            seen = self._master.read()
+            if seen is None or not seen.worker.pid:
+                raise RouterError(f"router {self._id} ended while it was being changed")
+            turn = steps.next_commands(groups, seen.worker.lines, awaited)
+            late = [p for p in turn.waiting if not (excused and p in awaited and _failed(seen, p))]
+            if not turn.commands and not late:
+                return told
+            if time.monotonic() >= until:
+                raise self._late(late, seen)
+            self._master.tell(seen.worker.pid, turn.commands)
+            told += len(turn.commands)
+            if not turn.commands:
+                time.sleep(POLL)
+
+    def _late(self, places: list[wire.Place], seen: Reading) -> RouterError:
+        slots = ", ".join(
+            f"{slot} of {model_of(backend) or 'any'} ({seen.counts[backend, slot].check or 'not checked'})"
+            for backend, slot in places
+        )
+        return RouterError(
+            f"router {self._id}: no check has passed for {slots}" if slots else f"router {self._id} is late",
+            hint="the slot gets no requests; see whether the server serves the model: distctl status",
+        )
+
+    def _busy(self) -> bool:
+        try:
+            seen = self._master.read()
+        except NodeError:
+            raise
+        except RouterError:
+            return True
+        return seen is not None and any(c.in_flight or c.queued for c in seen.counts.values())
+
+    def _do(self, script: str, tried: str) -> None:
+        result = self._change(script, tried, 60.0)
+        if result.status != 0:
+            log = self._connector.run(
+                units.tail(self._unit), tried="reading the router's log", deadline=TIMEOUT
+            )
+            said = (result.stderr + result.stdout + log.stdout).strip().splitlines()[-20:]
+            raise RouterError(f"router {self._id}: {tried} failed: " + "\n".join(said))
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 1.0)
+
+
+def _failed(seen: Reading, place: wire.Place) -> bool:
+    check = seen.counts[place].check
+    return bool(check) and not check.startswith(("INI", "UNK", "* ", "L7OK", "L4OK"))
+
+
+def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:
+    """Every slot of every pool, all backends and workers summed."""
+    found = []
+    for (backend, slot), line in sorted(seen.worker.lines.items()):
+        model = model_of(backend)
+        if model is None or backend != f"{model}_r":
+            continue
+        counts = [count for (b, s), count in seen.counts.items() if s == slot and model_of(b) == model]
+        check = seen.counts[backend, slot].check
+        sight = SlotSight(
+            state=line.state,
+            healthy=line.running and "OK" in check,
+            in_flight=sum(count.in_flight for count in counts),
+            queued=sum(count.queued for count in counts),
+            check=check,
+            total=sum(count.total for count in counts),
+        )
+        found.append((model, server_of(slot), sight))
+    return tuple(found)

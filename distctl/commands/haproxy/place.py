@@ -1,0 +1,125 @@
+"""The scripts of a router's place: what is there, the executable, a configuration checked and renamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from distctl.commands.files import quote
+from distctl.commands.haproxy.render import CONFIG
+
+OLDEST = (2, 8)  # the first long-term version with Lua's events of servers
+NEEDED = ("LUA", "PROMEX")
+NEW, LAST = f"{CONFIG}.new", f"{CONFIG}.last"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An executable that is on the place already, and what it says of itself."""
+
+    path: str = ""
+    digest: str = ""
+    says: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be a router; empty when it can."""
+        version = re.search(r"version (\d+)\.(\d+)", self.says)
+        if not version:
+            return "is not there, or does not run"
+        if (int(version.group(1)), int(version.group(2))) < OLDEST:
+            return f"is version {version.group(1)}.{version.group(2)}; 2.8 is the oldest that will do"
+        missing = [feature for feature in NEEDED if f"+{feature}" not in self.says]
+        return f"was built without {' and '.join(missing)}" if missing else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a router's folder has: names of files and executables, the digest of the configuration."""
+
+    config: str
+    files: frozenset[str]
+    executables: frozenset[str]
+    candidate: Candidate
+
+
+def inspect(folder: str, setting: str | None) -> str:
+    """A script that says what `parse_inspect` reads; it changes nothing."""
+    candidate = quote(setting) if setting else '"$(command -v haproxy)"'
+    return f"""candidate={candidate}
+if [ -x "$candidate" ]; then
+    printf 'candidate\\t%s\\t%s\\n' "$candidate" "$(sha256sum < "$candidate")"
+    "$candidate" -vv 2>&1 | sed 's/^/says\\t/'
+fi
+cd {quote(folder)} 2>/dev/null || exit 0
+[ ! -r {CONFIG} ] || printf 'config\\t%s\\n' "$(sha256sum < {CONFIG})"
+for name in * bin/*/haproxy; do printf 'file\\t%s\\n' "$name"; done
+"""
+
+
+def parse_inspect(text: str) -> Found:
+    """What `inspect` printed."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    names = [row[1] for row in rows if row[0] == "file"]
+    path, digest = next(((row[1], row[2][:16]) for row in rows if row[0] == "candidate"), ("", ""))
+    says = "\n".join(row[1] for row in rows if row[0] == "says")
+    return Found(
+        config=next((row[1][:16] for row in rows if row[0] == "config"), ""),
+        files=frozenset(name for name in names if "/" not in name),
+        executables=frozenset(
+            name.split("/")[1] for name in names if name.endswith("/haproxy") and "*" not in name
+        ),
+        candidate=Candidate(path, digest, says),
+    )
+
+
+def executable(folder: str, digest: str) -> str:
+    """The path of a router's own copy of HAProxy: no upgrade changes it while it runs."""
+    return f"{folder}/bin/{digest}/haproxy"
+
+
+def adopt(folder: str, source: str, digest: str) -> str:
+    """A script that copies an executable of the place."""
+    return f"""umask 077
+cd {quote(folder)} && rm -rf bin/{digest}.new && mkdir -p bin/{digest}.new || exit 1
+cp {quote(source)} bin/{digest}.new/haproxy && chmod 700 bin/{digest}.new/haproxy || exit 1
+[ -e bin/{digest} ] || mv bin/{digest}.new bin/{digest}
+"""
+
+
+def unveil(folder: str, digest: str) -> str:
+    """A script that makes an executable which was copied to `bin/DIGEST.new` visible."""
+    return f"cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv {digest}.new {digest}; }}\n"
+
+
+def run_script(folder: str, digest: str) -> str:
+    """The unit's start script. HAProxy takes the descriptors that it needs, up to the hard limit."""
+    return f"""#!/bin/sh
+umask 077
+cd {quote(folder)} || exit 1
+ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
+exec {quote(executable(folder, digest))} -W -S unix@master.sock,mode,600 -f {CONFIG}
+"""
+
+
+def accept(folder: str, digest: str) -> str:
+    """A script that has HAProxy check the new configuration, and puts it in place by a rename."""
+    return f"""cd {quote(folder)} || exit 1
+{quote(executable(folder, digest))} -c -f {NEW} 2>&1 || exit 1
+[ ! -e {CONFIG} ] || cp -p {CONFIG} {LAST}
+mv -f {NEW} {CONFIG}
+"""
+
+
+def take_back(folder: str) -> str:
+    """A script that brings back the configuration before: what runs and what would boot agree again."""
+    return f"cd {quote(folder)} && [ ! -e {LAST} ] || mv -f {LAST} {CONFIG}\n"
+
+
+def tidy(folder: str, found: Iterable[str], keep: Iterable[str]) -> str:
+    """A script that removes what older configurations named."""
+    ours = re.compile(r".*-[0-9a-f]{16}\.(lua|map|http)")
+    gone = sorted({name for name in found if ours.fullmatch(name)} - set(keep))
+    names = " ".join(quote(name) for name in [*gone, LAST])
+    return f"cd {quote(folder)} && rm -f {names}\n"

@@ -1,0 +1,163 @@
+"""What HAProxy's socket is asked, and what it answers: text to frozen values.
+
+Everything goes over the master's socket, which reaches each worker by its pid: the admin socket's path may
+still be answered by the worker before the last reload.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from distctl.cluster.router import SlotState
+
+Place = tuple[str, str]  # backend, slot: one server line
+
+MAINTENANCE = 0x01 | 0x02 | 0x20  # forced, inherited from the tracked one, by resolution
+DRAINING = 0x08 | 0x10  # forced, inherited
+RUNNING = 2  # srv_op_state: the check passed `rise` times, or was never asked yet
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One server line as a worker has it. `running`: neither DOWN nor off; `weight` as it is now."""
+
+    running: bool
+    maintenance: bool
+    draining: bool
+    weight: int
+
+    @property
+    def state(self) -> SlotState:
+        """The state in our words; weight 0 is how a drain stands in the file."""
+        if self.maintenance:
+            return SlotState.OFF
+        return SlotState.DRAIN if self.draining or self.weight == 0 else SlotState.READY
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One server line's requests in one worker, and HAProxy's words for its last check."""
+
+    in_flight: int
+    queued: int
+    total: int
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The workers that the master knows; `worker` is 0 when there is none."""
+
+    master: int = 0
+    worker: int = 0
+    old: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One reading of the running worker."""
+
+    pid: int
+    structure: str
+    lines: Mapping[Place, Line] = field(default_factory=dict)
+    counts: Mapping[Place, Count] = field(default_factory=dict)
+
+
+LOOK = "show proc;@1 show info;@1 show servers state;@1 show stat -1 4 -1"
+RELOAD = "reload"
+
+
+def old_counts(pids: Iterable[int]) -> str:
+    """What to ask for the counts of these workers."""
+    return ";".join(f"@!{pid} show stat -1 4 -1" for pid in pids)
+
+
+def tell(pid: int, commands: Iterable[str]) -> str:
+    """One line that gives commands to exactly that worker."""
+    return ";".join(f"@!{pid} {command}" for command in commands)
+
+
+def complaints(answer: str) -> str:
+    """What the socket said to commands that answer nothing when all is well."""
+    return " ".join(line.strip() for line in answer.splitlines() if line.strip())
+
+
+def reloaded(answer: str) -> bool:
+    """Whether a reload succeeded."""
+    return "Success=1" in answer.splitlines()
+
+
+def processes(answer: str) -> Processes:
+    """`show proc` as data."""
+    found = re.findall(r"^(\d+)\s+(master|worker)\b", _part(answer, "#<PID>"), re.MULTILINE)
+    before, _, after = _part(answer, "#<PID>").partition("# old workers")
+    master = next((int(pid) for pid, kind in found if kind == "master"), 0)
+    current = [int(pid) for pid in re.findall(r"^(\d+)\s+worker\b", before, re.MULTILINE)]
+    old = [int(pid) for pid in re.findall(r"^(\d+)\s+worker\b", after, re.MULTILINE)]
+    return Processes(master, current[-1] if current else 0, tuple(current[:-1] + old))
+
+
+def worker(answer: str) -> Worker:
+    """The answer to LOOK as data; pid 0 when no worker answered."""
+    pid = re.search(r"^Pid: (\d+)$", answer, re.MULTILINE)
+    structure = re.search(r"^description: structure=(\w+)$", answer, re.MULTILINE)
+    return Worker(
+        int(pid.group(1)) if pid else 0,
+        structure.group(1) if structure else "",
+        dict(_lines(_part(answer, "# be_id"))),
+        counts(answer),
+    )
+
+
+def counts(answer: str) -> dict[Place, Count]:
+    """Every `show stat` in an answer, summed by server line."""
+    found: dict[Place, Count] = {}
+    for part in _parts(answer, "# pxname"):
+        for row in csv.DictReader(part.removeprefix("# ").splitlines()):
+            place = (row["pxname"], row["svname"])
+            found[place] = _sum(found.get(place), _count(row))
+    return found
+
+
+def _count(row: Mapping[str, str]) -> Count:
+    check = "/".join(word for word in (row["check_status"], row["check_code"]) if word)
+    return Count(int(row["scur"] or 0), int(row["qcur"] or 0), int(row["stot"] or 0), check)
+
+
+def _sum(one: Count | None, two: Count) -> Count:
+    if one is None:
+        return two
+    return Count(
+        one.in_flight + two.in_flight, one.queued + two.queued, one.total + two.total, one.check or two.check
+    )
+
+
+def _lines(part: str) -> Iterable[tuple[Place, Line]]:
+    header, *rows = part.splitlines() or [""]
+    names = header.removeprefix("# ").split()
+    for row in rows:
+        cells = dict(zip(names, row.split(), strict=False))
+        admin = int(cells["srv_admin_state"])
+        yield (
+            (cells["be_name"], cells["srv_name"]),
+            Line(
+                int(cells["srv_op_state"]) == RUNNING,
+                bool(admin & MAINTENANCE),
+                bool(admin & DRAINING),
+                int(cells["srv_uweight"]),
+            ),
+        )
+
+
+def _parts(answer: str, start: str) -> list[str]:
+    """Every run of lines that begins with `start` and ends at an empty line."""
+    return [
+        part.strip("\n") for part in re.findall(rf"^{re.escape(start)}.*?(?=\n\s*\n|\Z)", answer, re.M | re.S)
+    ]
+
+
+def _part(answer: str, start: str) -> str:
+    return next(iter(_parts(answer, start)), "")
