@@ -20,6 +20,9 @@ from distctl.errors import InputError
 
 FOLDER = "samples"
 
+_KINDS = {list: "list", dict: "object", str: "text"}
+_SHAPE = '{"about": "...", "inputs": [...], "expected": {"OUTPUT": [...]}}'
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -49,7 +52,10 @@ def _read(path: Path) -> Sample:
         body = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise InputError(f"{path}: not a sample: {problem}") from problem
-    if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
-        raise InputError(f"{path}: not a sample: no list `inputs`", hint='{"inputs": [...], "expected": {}}')
+    if not isinstance(body, dict):
+        raise InputError(f"{path}: not a sample: no JSON object")
+    for key, kind, absent in (("inputs", list, None), ("expected", dict, {}), ("about", str, "")):
+        if not isinstance(body.get(key, absent), kind):
+            raise InputError(f"{path}: not a sample: `{key}` is no {_KINDS[kind]}", hint=_SHAPE)
     request = {key: value for key, value in body.items() if key not in ("about", "expected")}
     return Sample(path.stem, body.get("about", ""), request, body.get("expected", {}))

@@ -1,7 +1,7 @@
-"""A recommender of wines: 178 Italian wines by three growers, 13 measurements each (UCI, M. Forina, CC BY 4.0).
+"""A recommender of wines: 178 Italian ones, 13 measurements each (UCI, M. Forina, CC BY 4.0).
 
-It learns from half of the wines which chemistry tells wines apart, and places all of them on that map;
-wines like the ones that somebody liked lie beside them.
+It learns from half of the wines which chemistry tells their three growers apart, and places all of them on
+that map; wines like the ones that somebody liked lie beside them.
 """
 
 from __future__ import annotations

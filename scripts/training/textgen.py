@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import getdoc
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.utils.discovery import all_estimators
 
 from training.trained import Trained, sample, tensor
@@ -60,7 +61,7 @@ def _count(text: list[list[str]]) -> tuple[Grams, Grams, Grams]:
     """How often each word, pair and triple occurs; a paragraph starts after a paragraph's end."""
     ones: Grams = Counter((word,) for word in chain.from_iterable(text))
     padded = [[PARAGRAPH, PARAGRAPH, *words] for words in text]
-    twos: Grams = Counter(chain.from_iterable(zip(w[1:], w[2:], strict=False) for w in padded))
+    twos: Grams = Counter(chain.from_iterable(pairwise(w[1:]) for w in padded))
     threes: Grams = Counter(chain.from_iterable(zip(w, w[1:], w[2:], strict=False) for w in padded))
     return ones, twos, threes
 
@@ -69,7 +70,7 @@ def _arrays(counts: tuple[Grams, Grams, Grams]) -> dict[str, Any]:
     """The counts as rows of word numbers, the count last, in an order that does not depend on hashing."""
     words = sorted({word for (word,) in counts[0]})
     number = {word: place for place, word in enumerate(words)}
-    arrays: dict[str, Any] = {"words": np.array(words)}
+    arrays: dict[str, Any] = {"words": np.array(words), "scikit_learn": np.array(sklearn.__version__)}
     for name, grams in zip(("ones", "twos", "threes"), counts, strict=True):
         rows = sorted([*(number[word] for word in gram), count] for gram, count in grams.items())
         arrays[name] = np.array(rows, dtype=np.uint16)
