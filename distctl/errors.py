@@ -16,10 +16,10 @@ machine said, and the next command to run. The command line catches `DistctlErro
     │   ├── DeadlineExceeded    1   a remote step took longer than it may
     │   ├── NodeLocked          5   another change is under way on that node
     │   ├── StaleGeneration     5   somebody newer has changed this node since
-    │   └── ForeignNode         8   the node belongs to another cluster or record
+    │   ├── ForeignNode         8   the node belongs to another cluster or record
+    │   └── HealthGateFailed    7   the new version never became healthy; the old one serves
     ├── LeaseHeld               5   another operator or controller changes this cluster
     ├── DrainExpired            6   the deadline came before the last request ended
-    ├── HealthGateFailed        7   the new version never became healthy; the old one serves
     ├── Refused                 8   would break a promise; `--force` where that is offered
     │   └── PlanMoved           8   what a saved plan was made for has changed
     ├── RouterError             1   HAProxy refused a configuration, or did not answer
@@ -150,7 +150,7 @@ class DrainExpired(DistctlError):
     exit_code = 6
 
 
-class HealthGateFailed(DistctlError):
+class HealthGateFailed(NodeError):
     """What was new never became healthy; what was old serves on."""
 
     exit_code = 7

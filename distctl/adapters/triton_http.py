@@ -129,6 +129,17 @@ def parse_index(text: bytes) -> dict[str, ReplicaSight]:
     return found
 
 
+def parse_statistics(text: bytes) -> dict[str, ReplicaSight]:
+    """The models that the statistics name, which are those that are ready.
+
+    Raises TritonError when it is not statistics.
+    """
+    try:
+        return {entry["name"]: ReplicaSight(ModelState.READY) for entry in json.loads(text)["model_stats"]}
+    except (ValueError, TypeError, KeyError) as error:
+        raise TritonError(f"this is no statistics: {text[:80]!r}") from error
+
+
 _RANK = (
     ModelState.READY,
     ModelState.LOADING,
@@ -180,8 +191,10 @@ async def probe(
             ready = answer.status == OK
         async with session.post(f"{endpoint.url}/v2/repository/index", json={}, headers=headers) as answer:
             text = await answer.read()
-            if answer.status != OK:
-                return ServerSight(server, live, ready, error=_problem(answer.status, text))
-        return ServerSight(server, live, ready, parse_index(text))
+            if answer.status == OK:
+                return ServerSight(server, live, ready, parse_index(text))
+        # The index is restricted and no key is at hand: statistics are open, and name what is ready.
+        async with session.get(f"{endpoint.url}/v2/models/stats") as answer:
+            return ServerSight(server, live, ready, parse_statistics(await answer.read()))
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:
         return ServerSight(server, error=f"{endpoint} does not answer: {error or type(error).__name__}")

@@ -1,8 +1,8 @@
 """A record that was lost, or is new, is rebuilt from what the nodes and routers carry.
 
 The nodes have the last word: a record that has never changed this cluster takes over the id, generation and
-intents of the owner files, the replicas that servers hold and the states that routers give their slots. Thus a
-fresh checkout duplicates nothing and undrains nothing.
+intents of the owner files, the replicas that servers hold and the states that routers give their slots.
+Thus a fresh checkout duplicates nothing and undrains nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
             name,
             "compare the owner file",
             f"another record changed it last, by {owner.by}",
-            hint="`distctl up --adopt` takes over what the nodes carry; make sure that nobody else is at work",
+            hint="`distctl up --adopt` takes over what the nodes carry; be sure that nobody else is at work",
         )
     newest = max(foreign.values(), key=lambda o: o.generation)
     return [

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import NodeSight, Snapshot
-from distctl.cluster.spec import Node, RouterId
+from distctl.cluster.spec import Node, RouterId, ServerId
 from distctl.control.world import World
 from distctl.errors import DistctlError
 
 WIDTH = 32  # nodes and routers looked at side by side; paramiko's key exchange is bound by the processor
-
-Key = TypeVar("Key")
-Sight = TypeVar("Sight")
 
 
 def observe(
@@ -28,29 +24,33 @@ def observe(
     wanted = tuple(nodes)
     places = tuple(routers)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="observe") as pool:
-        probing = pool.submit(world.probe, tuple(s for node in wanted for s in node.servers))
-        looked = {n.name: pool.submit(_node, world, n.name) for n in wanted if not n.external} if deep else {}
         routed = {router: pool.submit(_router, world, router) for router in places}
+        looked = [pool.submit(_node, world, node) for node in wanted if deep and not node.external]
+        sights = [future.result() for future in looked]
+        keys = {server: key for _, known in sights for server, key in known.items()}
+        servers = world.probe(tuple(s for node in wanted for s in node.servers), keys)
         return Snapshot(
             at=world.clock.now(),
-            nodes={name: future.result() for name, future in looked.items()},
-            servers=probing.result(),
+            nodes={sight.name: sight for sight, _ in sights},
+            servers=servers,
             routers={router: future.result() for router, future in routed.items()},
         )
 
 
-def _node(world: World, name: str) -> NodeSight:
-    return _told(lambda: world.node(name).look(), lambda error: NodeSight(name, reachable=False, error=error))
+def _node(world: World, node: Node) -> tuple[NodeSight, dict[ServerId, str]]:
+    """A node as it was seen, and the keys of its servers' restricted APIs."""
+    try:
+        site = world.node(node.name)
+        sight = site.look()
+        if not sight.reachable:
+            return sight, {}
+        return sight, {server.id: site.key(server) for server in node.servers}
+    except DistctlError as error:
+        return NodeSight(node.name, reachable=False, error=error.message), {}
 
 
 def _router(world: World, router: RouterId) -> RouterSight:
-    return _told(
-        lambda: world.router(router).look(), lambda error: RouterSight(router, running=False, error=error)
-    )
-
-
-def _told(look: Callable[[], Sight], failed: Callable[[str], Sight]) -> Sight:
     try:
-        return look()
+        return world.router(router).look()
     except DistctlError as error:
-        return failed(error.message)
+        return RouterSight(router, running=False, error=error.message)

@@ -20,11 +20,11 @@ from distctl.cluster.record import (
     SetReplica,
     SetRouter,
 )
-from distctl.cluster.router import SlotState
 from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
 from distctl.control.loading import reload_model, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
+from distctl.errors import HealthGateFailed, NodeError
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -35,6 +35,7 @@ from distctl.policy.operations import (
     PushModel,
     RemoveNode,
     SetRouterUp,
+    Sign,
     StartServer,
     StopRouter,
     StopServer,
@@ -131,11 +132,27 @@ def _rewrite(job: Job, op: ConfigureServer, report: Report) -> None:
 
 def _load(job: Job, op: LoadReplica, report: Report) -> None:
     server = job.server(op.server)
-    replica = replace(_replica(job, op.server, op.model), digest=op.digest)
-    job.world.store.commit(job.token, [SetReplica(replica)])
+    before = job.world.store.load().replica(op.server, op.model)
+    job.world.store.commit(
+        job.token, [SetReplica(replace(_replica(job, op.server, op.model), digest=op.digest))]
+    )
     _configure(job, server)
     limits = job.nodes[op.node].timeouts
-    reload_model(job.world, server, op.model, seconds=limits.load, report=report)
+    try:
+        reload_model(job.world, server, op.model, seconds=limits.load, report=report)
+    except NodeError as error:
+        if op.sign is not Sign.UPDATE or before is None:
+            raise
+        # Triton goes on with the old content: a restart must come back with it too.
+        job.world.store.commit(job.token, [SetReplica(before)])
+        _configure(job, server)
+        raise HealthGateFailed(
+            op.node,
+            op.text,
+            f"{error.problem}; the old version serves on",
+            output=error.output,
+            hint=error.hint,
+        ) from error
 
 
 def _unload(job: Job, op: UnloadReplica, report: Report) -> None:

@@ -22,7 +22,8 @@ class NodePort(NodeControl, ServerControl, Depot, Protocol):
 class World:
     """The ports of one cluster. The callables give the same port for the same key, made when first asked for.
 
-    `probe` asks many servers at once; `view` renders what a router is to be from a record.
+    `probe` asks many servers at once, with the keys that are known; `view` says what a router is to
+    be from a record.
     """
 
     store: Store
@@ -30,7 +31,7 @@ class World:
     node: Callable[[str], NodePort]
     triton: Callable[[ServerId], TritonClient]
     router: Callable[[RouterId], RouterControl]
-    probe: Callable[[tuple[Server, ...]], Mapping[ServerId, ServerSight]]
+    probe: Callable[[tuple[Server, ...], Mapping[ServerId, str]], Mapping[ServerId, ServerSight]]
     view: Callable[[Record, RouterId], RouterView]
     folder: Callable[[str], Folder]  # a model's folder here
     archive: Callable[[str], Archive]  # a runtime by digest

@@ -79,7 +79,7 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
         _leftover_router(work, router)
     for shortage in wish.placement.shortages:
         work.draft.notes.append(
-            f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas can be placed ({shortage.why})"
+            f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas fit ({shortage.why})"
         )
     return work.draft.plan()
 

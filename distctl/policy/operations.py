@@ -89,7 +89,7 @@ class StopServer:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureServer:
-    """Make a server's start script name the models it is meant to have, so that a restart brings them back."""
+    """Make a server's start script name the models it is meant to have, so that a restart brings them."""
 
     server: ServerId
     sign: Sign = Sign.UPDATE

@@ -17,8 +17,9 @@ class Wish:
     """The spec with every derived number: what `diff` compares a snapshot with.
 
     `contents` maps a model to its folder's digest, "" when Triton reads a path of the node's own; `runtimes`
-    a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models aside;
-    `scripts` a server to the digest of its whole start script; `structures` a router to the digest of its pools and servers.
+    maps a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models
+    aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
+    of its pools and servers.
     """
 
     spec: Spec

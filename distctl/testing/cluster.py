@@ -83,8 +83,10 @@ class FakeCluster:
             )
         return self.routers[router]
 
-    def probe(self, servers: tuple[Server, ...]) -> Mapping[ServerId, ServerSight]:
-        """What each server answers."""
+    def probe(
+        self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
+    ) -> Mapping[ServerId, ServerSight]:
+        """What each server answers; keys are not asked for."""
         return {server.id: self._probed(server.id) for server in servers}
 
     def folder(self, model: str) -> Folder:

@@ -1,0 +1,211 @@
+"""From a wish to a plan, and from a plan to a changed cluster: the same way for every command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import reduce
+
+from distctl.app.session import Session
+from distctl.app.wishing import wish_of
+from distctl.cluster.record import (
+    AddEvent,
+    Adopt,
+    Change,
+    DropPin,
+    Event,
+    Lease,
+    Record,
+    Revision,
+    SetFacts,
+    SetRevision,
+    apply,
+)
+from distctl.cluster.snapshot import Owner, Snapshot
+from distctl.control.adopt import adoption, intents_text
+from distctl.control.claim import claim, let_go
+from distctl.control.execute import Outcome, State, Watch, execute
+from distctl.control.observe import observe
+from distctl.control.perform import Job
+from distctl.errors import LeaseHeld
+from distctl.policy.diff import diff
+from distctl.policy.operations import Plan
+from distctl.policy.wish import Wish
+
+LEASE = 30.0  # seconds; renewed every third of it while a command works
+RETRY = 1.0  # seconds between two tries for a lease that somebody holds
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with everything that it was made from."""
+
+    plan: Plan
+    wish: Wish
+    record: Record
+    snapshot: Snapshot
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps a lease alive while a command works. `renew` may be called as often as one likes."""
+
+    session: Session
+    lease: Lease
+    due: float = field(default_factory=time.monotonic)
+
+    def renew(self) -> None:
+        """Renew the lease when a third of it has gone. Raises LeaseHeld when somebody else has it."""
+        if time.monotonic() - self.due > LEASE / 3:
+            self.lease = self.session.store.renew(self.lease, seconds=LEASE)
+            self.due = time.monotonic()
+
+
+@contextmanager
+def leased(
+    session: Session, reason: str, *, wait: float = 0.0, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Keeper]:
+    """The right to change the cluster, given back at the end whatever happens.
+
+    Waits up to `wait` seconds for somebody else to finish. Raises LeaseHeld.
+    """
+    deadline, told = time.monotonic() + wait, False
+    while True:
+        try:
+            keeper = Keeper(session, session.store.acquire(session.owner, reason, seconds=LEASE))
+            break
+        except LeaseHeld as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not told:
+                say(f"waiting for the lease: {error.message}")
+                told = True
+            session.clock.sleep(RETRY)
+    try:
+        yield keeper
+    finally:
+        session.store.release(keeper.lease)
+
+
+def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
+    """Look at everything that the inventory and the record name."""
+    nodes = (*session.spec.nodes, *session.leaving(record))
+    routers = {*session.spec.router_ids, *record.routers}
+    return observe(session.world, nodes, sorted(routers), deep=deep)
+
+
+def prepare(
+    session: Session, keeper: Keeper | None = None, *, prune: bool = False, adopt: bool = False
+) -> Prepared:
+    """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
+
+    Raises ForeignNode when the nodes belong to another cluster or record.
+    """
+    record = session.store.load()
+    session.remember(record)
+    snapshot = look(session, record)
+    learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
+    learnt += _ended_pins(session, record)
+    record = reduce(apply, learnt, record)
+    if keeper is not None:
+        facts = [SetFacts(n, s.facts) for n, s in snapshot.nodes.items() if s.reachable]
+        changed = [f for f in facts if record.facts.get(f.node) != f.facts]
+        session.store.commit(keeper.lease.token, [*learnt, *changed])
+    session.remember(record)
+    wish = wish_of(session, record, snapshot, prune=prune)
+    return Prepared(diff(wish, record, snapshot), wish, record, snapshot)
+
+
+def _ended_pins(session: Session, record: Record) -> list[Change]:
+    files = {model.name: model.replicas for model in session.spec.models}
+    return [DropPin(m) for m, pin in record.pins.items() if files.get(m) not in (None, pin.over)]
+
+
+def carry_out(
+    session: Session,
+    keeper: Keeper,
+    prepared: Prepared,
+    *,
+    watch: Watch,
+    what: str,
+    max_failures: int = 1_000_000,
+    force: bool = False,
+    drain_seconds: float | None = None,
+) -> tuple[Outcome, ...]:
+    """Carry out a plan under the lease: claim the nodes, do every step, let go, write what became of it.
+
+    Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
+    """
+    record = prepared.record
+    owner = Owner(
+        cluster=session.spec.cluster,
+        record=record.id,
+        generation=record.generation + 1,
+        by=session.author,
+        at=session.clock.now(),
+        until=session.clock.now() + LEASE,
+        intents=intents_text(record),
+    )
+    session.store.commit(keeper.lease.token, [Adopt(record.id, owner.generation)])
+    places = {router.place for router in session.spec.router_ids}
+    nodes = session.ours(sorted({*prepared.plan.nodes, *places}) if prepared.plan.steps else [])
+    claim(session.world, nodes, owner)
+    try:
+        outcomes = execute(
+            _job(session, keeper, prepared, force, drain_seconds),
+            prepared.plan,
+            watch=watch,
+            renew=keeper.renew,
+            max_failures=max_failures,
+        )
+    finally:
+        let_go(session.world, nodes)
+    session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
+    return outcomes
+
+
+def _job(
+    session: Session, keeper: Keeper, prepared: Prepared, force: bool, drain_seconds: float | None
+) -> Job:
+    nodes = {node.name: node for node in (*session.spec.nodes, *prepared.wish.leaving)}
+    return Job(
+        world=session.world,
+        token=keeper.lease.token,
+        routing=session.routing(keeper.lease.token),
+        nodes=nodes,
+        models={model.name: model for model in session.spec.models},
+        contents=prepared.wish.contents,
+        documents={name: session.document(node) for name, node in nodes.items()},
+        force=force,
+        drain_seconds=drain_seconds,
+    )
+
+
+def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:
+    failed = [o for o in outcomes if o.state is State.FAILED]
+    text = f"{sum(o.state is State.DONE for o in outcomes)} of {len(outcomes)} steps done"
+    if failed:
+        text += "; failed: " + "; ".join(f"{o.step.operation.text}: {o.detail}" for o in failed[:3])
+    return Event(session.clock.now(), what, session.spec.cluster, text, session.author)
+
+
+def write_revision(session: Session, keeper: Keeper, message: str = "") -> Revision | None:
+    """Keep this version of the spec if it differs from the last one; what comes back is the new one."""
+    record = session.store.load()
+    document = session.spec_document()
+    last = record.revision
+    if last is not None and last.document == document:
+        return None
+    number = last.number + 1 if last else 1
+    revision = Revision(number, document, session.author, session.clock.now(), message)
+    session.store.commit(keeper.lease.token, [SetRevision(revision)])
+    return revision
+
+
+def with_changes(prepared: Prepared, session: Session, changes: Sequence[Change], *, prune: bool) -> Prepared:
+    """The plan as it would be after some changes to the record; nothing is written."""
+    record = reduce(apply, changes, prepared.record)
+    wish = wish_of(session, record, prepared.snapshot, prune=prune)
+    return replace(prepared, record=record, wish=wish, plan=diff(wish, record, prepared.snapshot))

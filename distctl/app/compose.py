@@ -1,0 +1,199 @@
+"""The composition root: the one place that knows every adapter and joins them into a world."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from distctl.cluster.snapshot import ServerSight
+from distctl.cluster.spec import Connection, Endpoint, RouterId, SecretRef, Server, ServerId
+from distctl.config import Inventory, find, load
+
+if TYPE_CHECKING:
+    from distctl.adapters.artifacts import Artifacts
+    from distctl.adapters.clock import SystemClock
+    from distctl.adapters.node_site import NodeSite
+    from distctl.adapters.ssh import Connections
+    from distctl.adapters.store import SqlStore
+    from distctl.app.session import Session
+    from distctl.control.world import World
+    from distctl.ports import RouterControl, TritonClient
+
+PROBE = 3.0  # seconds that a server may take to answer a look
+REACH = 1.0  # seconds to find out whether a serve address answers this machine
+
+
+def read_inventory(explicit: Path | None) -> Inventory:
+    """The inventory that is meant. Raises InputError; nothing is contacted."""
+    return load(find(explicit, os.environ, Path.cwd()))
+
+
+@dataclass(slots=True)
+class Parts:
+    """The adapters of one session."""
+
+    store: SqlStore
+    clock: SystemClock
+    connections: Connections
+    artifacts: Artifacts
+    world: World
+
+
+@dataclass(slots=True)
+class Makers:
+    """Makes ports when they are first asked for, each once."""
+
+    session: Session
+    connections: Connections
+    artifacts: Artifacts
+    clock: SystemClock
+    sites: dict[str, NodeSite] = field(default_factory=dict)
+    tritons: dict[ServerId, TritonClient] = field(default_factory=dict)
+    routers: dict[RouterId, RouterControl] = field(default_factory=dict)
+    reached: dict[ServerId, Endpoint] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def site(self, name: str) -> NodeSite:
+        """A node's port."""
+        from distctl.adapters.node_site import NodeSite
+
+        with self.lock:
+            if name not in self.sites:
+                node = self.session.node(name)
+                self.sites[name] = NodeSite(
+                    node,
+                    self.connections.connector(node),
+                    self.session.spec.cluster,
+                    self.artifacts.digest,
+                    clock=self.clock.now,
+                )
+            return self.sites[name]
+
+    def server(self, server: ServerId) -> Server:
+        """The server of that id, of the file or of a node that left it."""
+        return next(s for s in self.session.node(server.node).servers if s.id == server)
+
+    def triton(self, server: ServerId) -> TritonClient:
+        """A server's model control."""
+        from distctl.adapters.triton_http import HttpTriton
+
+        if server not in self.tritons:
+            found = self.server(server)
+            external = self.session.node(server.node).external
+            self.tritons[server] = HttpTriton(
+                self.reach(found), (lambda: "") if external else (lambda: self.site(server.node).key(found))
+            )
+        return self.tritons[server]
+
+    def router(self, router: RouterId) -> RouterControl:
+        """A router's control."""
+        from distctl.adapters.haproxy import HaproxyRouter
+
+        if router not in self.routers:
+            site = self.site(router.place)
+            spec = next((r for r in self.session.spec.routers if r.name == router.router), None)
+            self.routers[router] = HaproxyRouter(
+                self.connections.connector(self.session.node(router.place)),
+                router,
+                site.paths.root,
+                lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
+                manager=site.manager,
+                haproxy=spec.haproxy if spec else None,
+            )
+        return self.routers[router]
+
+    def reach(self, server: Server) -> Endpoint:
+        """Where this machine reaches a server: directly, else through ssh to its node."""
+        node = self.session.node(server.id.node)
+        if node.connection is Connection.LOCAL or node.external:
+            return server.http
+        if server.id not in self.reached:
+            self.reached[server.id] = server.http if _answers(server.http) else self._tunnel(server)
+        return self.reached[server.id]
+
+    def _tunnel(self, server: Server) -> Endpoint:
+        from distctl.adapters.ssh import SshConnector
+
+        connector = self.connections.connector(self.session.node(server.id.node))
+        return connector.forward(server.http) if isinstance(connector, SshConnector) else server.http
+
+    def probe(
+        self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
+    ) -> Mapping[ServerId, ServerSight]:
+        """What many servers answer now."""
+        from distctl.adapters.triton_http import observe_servers
+        from distctl.errors import DistctlError
+
+        endpoints, lost = {}, {}
+        for server in servers:
+            try:
+                endpoints[server.id] = self.reach(server)
+            except DistctlError as error:
+                lost[server.id] = ServerSight(server.id, error=error.message)
+        return {**observe_servers(endpoints, keys, timeout=PROBE), **lost}
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    """Whether packets come back from there: a refusal is an answer, silence is none."""
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout=REACH).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Iterator[Session]:
+    """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
+    from distctl.adapters.artifacts import Artifacts
+    from distctl.adapters.clock import SystemClock
+    from distctl.adapters.ssh import Connections
+    from distctl.adapters.store import SqlStore
+    from distctl.app.session import Session
+    from distctl.config.secrets import resolve
+    from distctl.control.world import World
+
+    inventory = read_inventory(explicit)
+    folder = inventory.file.parent
+
+    def secret(ref: SecretRef) -> str:
+        return resolve(ref, folder)
+
+    password = inventory.store.password
+    clock = SystemClock()
+    store = SqlStore(
+        inventory.store.url,
+        clock=clock,
+        cluster=inventory.spec.cluster,
+        password=(lambda: secret(password)) if password else None,
+    )
+    connections = Connections(secret=secret, warn=warn)
+    artifacts = Artifacts.from_environment()
+    session = Session(inventory)
+    makers = Makers(session, connections, artifacts, clock)
+    world = World(
+        store=store,
+        clock=clock,
+        node=makers.site,
+        triton=makers.triton,
+        router=makers.router,
+        probe=makers.probe,
+        view=session.view,
+        folder=session.folder,
+        archive=session.archive,
+    )
+    session.parts = Parts(store, clock, connections, artifacts, world)
+    try:
+        yield session
+    finally:
+        with suppress(OSError):
+            connections.close()
+        store.close()

@@ -1,0 +1,128 @@
+"""One inference through a router, as any client of Triton would make it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distctl.app.session import Session
+from distctl.cluster.spec import Endpoint
+from distctl.data import data_folder
+from distctl.errors import InputError, TritonError
+from distctl.samples import Sample, samples
+
+SERVED_BY = "x-distctl-server"  # the router names the server in it when it is asked with the same header
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: outputs by name, flat; the server's node as the router named it; seconds."""
+
+    endpoint: Endpoint
+    outputs: dict[str, list[Any]]
+    node: str
+    seconds: float
+
+
+def request_for(session: Session, model: str, file: Path | None) -> Sample:
+    """The request in a file, else the first sample beside the model's files. Raises InputError."""
+    if file is not None:
+        try:
+            body = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: not a JSON request: {error}") from error
+        if not isinstance(body, dict) or "inputs" not in body:
+            raise InputError(f"{file}: not a KServe v2 request: it has no `inputs`")
+        return Sample(file.stem, "", {k: v for k, v in body.items() if k not in ("about", "expected")}, {})
+    for folder in (session.source(model), data_folder("model_repo") / model):
+        if folder is not None and (found := samples(folder)):
+            return found[0]
+    raise InputError(f"{model} has no sample request", hint=f"distctl infer {model} --input request.json")
+
+
+def infer_once(session: Session, model: str, sample: Sample, *, grpc: bool, timeout: float) -> Answer:
+    """Send one request. Raises TritonError with the router's or Triton's own words."""
+    endpoint = session.entrance(grpc=grpc)
+    begun = time.monotonic()
+    if grpc:
+        outputs, node = _by_grpc(endpoint, model, sample, timeout), ""
+    else:
+        outputs, node = _by_http(endpoint, model, sample, timeout)
+    return Answer(endpoint, outputs, node, time.monotonic() - begun)
+
+
+def _by_http(
+    endpoint: Endpoint, model: str, sample: Sample, timeout: float
+) -> tuple[dict[str, list[Any]], str]:
+    request = urllib.request.Request(  # noqa: S310 - the scheme is ours
+        f"{endpoint.url}/v2/models/{model}/infer",
+        data=json.dumps(sample.request).encode(),
+        headers={"Content-Type": "application/json", SERVED_BY: "?"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+            body = json.load(response)
+            node = response.headers.get(SERVED_BY, "")
+    except urllib.error.HTTPError as error:
+        raise TritonError(
+            f"{model} at {endpoint}: {error.code}: {_words(error)}", hint="distctl status"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TritonError(f"{model} at {endpoint}: {error}", hint="distctl status") from error
+    return {output["name"]: _flat(output["data"]) for output in body["outputs"]}, node
+
+
+def _words(error: urllib.error.HTTPError) -> str:
+    text = error.read().decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip() or error.reason
+
+
+def _by_grpc(endpoint: Endpoint, model: str, sample: Sample, timeout: float) -> dict[str, list[Any]]:
+    import tritonclient.grpc as client
+    from tritonclient.utils import InferenceServerException
+
+    inputs = [_tensor(client, item) for item in sample.request["inputs"]]
+    try:
+        with client.InferenceServerClient(str(endpoint)) as connection:
+            result = connection.infer(model, inputs, client_timeout=timeout)
+    except InferenceServerException as error:
+        words = error.message() or str(error)
+        raise TritonError(f"{model} at {endpoint}: {words}", hint="distctl status") from error
+    names = [output.name for output in result.get_response().outputs]
+    return {name: _plain(result.as_numpy(name)) for name in names}
+
+
+def _tensor(client: Any, item: dict[str, Any]) -> Any:
+    import numpy as np
+    from tritonclient.utils import triton_to_np_dtype
+
+    values = _flat(item["data"])
+    if item["datatype"] == "BYTES":
+        array = np.array([str(value).encode() for value in values], dtype=object)
+    else:
+        array = np.array(values, dtype=triton_to_np_dtype(item["datatype"]))
+    tensor = client.InferInput(item["name"], item["shape"], item["datatype"])
+    tensor.set_data_from_numpy(array.reshape(item["shape"]))
+    return tensor
+
+
+def _plain(array: Any) -> list[Any]:
+    return [
+        value.decode(errors="replace") if isinstance(value, bytes) else value
+        for value in array.flatten().tolist()
+    ]
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in data:
+        found.extend(_flat(item) if isinstance(item, list) else [item])
+    return found

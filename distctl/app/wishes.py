@@ -1,0 +1,84 @@
+"""What an operator may say beside the file: counts that are pinned, nodes that are cordoned or drained.
+
+Each is written to the record as intent first, and then the way is the same as that of `up`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from distctl.app.change import Prepared, with_changes
+from distctl.app.session import Session
+from distctl.cluster.record import AddEvent, Change, DropPin, Event, Intent, Pin, SetIntent, SetPin
+from distctl.errors import InputError, Refused
+from distctl.policy.guard import bereft
+
+
+def parse_scale(session: Session, words: Sequence[str]) -> dict[str, int | None]:
+    """`MODEL=N` and `MODEL=auto` as a mapping; None is auto. Raises InputError."""
+    known = [model.name for model in session.spec.models]
+    wanted: dict[str, int | None] = {}
+    for word in words:
+        name, found, number = word.partition("=")
+        if not found or not (number == "auto" or number.isdecimal()):
+            raise InputError(f"{word!r} is not MODEL=N or MODEL=auto", hint="distctl scale digits=3")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"the inventory has {', '.join(known)}"
+            raise InputError(f"there is no model {name!r}", hint=hint)
+        wanted[name] = None if number == "auto" else int(number)
+    return wanted
+
+
+def scale_changes(session: Session, wanted: dict[str, int | None], why: str) -> list[Change]:
+    """The pins that a scale command sets or ends."""
+    changes: list[Change] = []
+    for name, number in wanted.items():
+        if number is None:
+            changes.append(DropPin(name))
+        else:
+            over = session.spec.model(name).replicas
+            changes.append(SetPin(Pin(name, number, over, why, session.author, session.clock.now())))
+        text = f"{name} to {'the file' if number is None else number}" + (f": {why}" if why else "")
+        changes.append(AddEvent(Event(session.clock.now(), "scale", name, text, session.author)))
+    return changes
+
+
+def refuse_shortage(prepared: Prepared, models: Iterable[str]) -> None:
+    """Raise Refused for a model that cannot get the count that was just asked for."""
+    asked = set(models)
+    for shortage in prepared.wish.placement.shortages:
+        if shortage.model in asked:
+            raise Refused(
+                f"{shortage.model}: only {shortage.placed} of {shortage.wanted} replicas can be placed"
+                f" ({shortage.why})",
+                hint="add a node to the inventory, undrain one, or ask for fewer replicas",
+            )
+
+
+def intent_changes(
+    session: Session, nodes: Iterable[str], *, cordoned: bool, draining: bool, why: str
+) -> list[Change]:
+    """The intents of nodes, and the events that tell of them."""
+    word = "drain" if draining else "cordon" if cordoned else "undrain"
+    changes: list[Change] = []
+    for name in nodes:
+        now = session.clock.now()
+        changes.append(SetIntent(Intent(name, cordoned, draining, why, session.author, now)))
+        changes.append(AddEvent(Event(now, word, name, why or word, session.author)))
+    return changes
+
+
+def refuse_bereft(
+    session: Session, prepared: Prepared, changes: Sequence[Change], *, force: bool
+) -> Prepared:
+    """The plan after the changes, or Refused when it takes a model's last ready replica."""
+    after = with_changes(prepared, session, changes, prune=False)
+    lost = bereft(after.wish, prepared.record)
+    if lost and not force:
+        raise Refused(
+            f"{', '.join(lost)} would have no ready replica, and no other node can take one",
+            hint="add or undrain a node that fits, or do it all the same with --force",
+        )
+    return after

@@ -1,0 +1,143 @@
+"""`distctl cordon`, `drain`, `undrain`: take a node out of use and bring it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Output, Timeout, Why
+
+if TYPE_CHECKING:
+    from distctl.app.change import Keeper, Prepared
+    from distctl.app.session import Session
+    from distctl.control.execute import Outcome
+
+Nodes = Annotated[list[str], typer.Argument(help="Node names, globs or ranges.", show_default=False)]
+
+
+def cordon(
+    nodes: Nodes,
+    inventory: InventoryFile = None,
+    output: Output = Format.TABLE,
+    message: Why = "",
+    lease_wait: LeaseWait = "0",
+) -> None:
+    """Place no new replica on nodes. What runs there goes on. `undrain` ends it."""
+    _intend("cordon", nodes, inventory, output, message, lease_wait)
+
+
+def undrain(
+    nodes: Nodes,
+    inventory: InventoryFile = None,
+    output: Output = Format.TABLE,
+    message: Why = "",
+    lease_wait: LeaseWait = "0",
+) -> None:
+    """Bring nodes back that were cordoned or drained."""
+    _intend("undrain", nodes, inventory, output, message, lease_wait)
+
+
+def drain(
+    nodes: Nodes,
+    inventory: InventoryFile = None,
+    output: Output = Format.TABLE,
+    timeout: Timeout = None,
+    message: Why = "",
+    force: Force = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Begin, and do not wait for the end.")] = False,
+    max_unavailable: Annotated[int, typer.Option(min=1, help="How many nodes are drained at a time.")] = 1,
+    lease_wait: LeaseWait = "0",
+) -> None:
+    """Send nodes no new request, wait until what is in flight has ended, and keep it so until `undrain`."""
+    from distctl.app.change import leased, prepare
+    from distctl.app.wishes import intent_changes, refuse_bereft
+    from distctl.cli.output import note
+    from distctl.cli.running import finish, opened, seconds
+
+    with opened(inventory) as session:
+        names = session.select(nodes)
+        limit = 0.0 if detach else seconds(timeout)
+        what = f"drain {' '.join(names)}"
+        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+            prepared = prepare(session, keeper)
+            every = intent_changes(session, names, cordoned=True, draining=True, why=message)
+            refuse_bereft(session, prepared, every, force=force)
+            closed = intent_changes(session, names, cordoned=True, draining=False, why=message)
+            if len(names) > max_unavailable:
+                session.store.commit(keeper.lease.token, closed)
+            outcomes: list[Outcome] = []
+            for first in range(0, len(names), max_unavailable):
+                some = names[first : first + max_unavailable]
+                session.store.commit(
+                    keeper.lease.token,
+                    intent_changes(session, some, cordoned=True, draining=True, why=message),
+                )
+                prepared = prepare(session, keeper)
+                outcomes += _drained(session, keeper, prepared, output, limit, force)
+            _hand_over(detach, names, outcomes)
+            finish("drain", prepared, outcomes, output, intent={"draining": names, "why": message})
+
+
+def _drained(
+    session: Session,
+    keeper: Keeper,
+    prepared: Prepared,
+    output: Format,
+    limit: float | None,
+    force: bool,
+) -> tuple[Outcome, ...]:
+    """Carry out one batch; at a terminal, ask at the deadline whether to cut what is left."""
+    import sys
+
+    from distctl.app.change import prepare
+    from distctl.cli.output import confirm
+    from distctl.cli.running import change
+    from distctl.errors import DrainExpired
+
+    outcomes = change(
+        session, keeper, prepared, what="drain", output=output, yes=True, force=force, drain_seconds=limit
+    )
+    late = [o for o in outcomes if isinstance(o.error, DrainExpired)]
+    if not late or force or limit == 0.0 or not sys.stdin.isatty():
+        return outcomes
+    if not confirm(f"{late[0].detail}. Cut what is left?", yes=False):
+        return outcomes
+    again = prepare(session, keeper)
+    return change(
+        session, keeper, again, what="drain", output=output, yes=True, force=True, drain_seconds=0.0
+    )
+
+
+def _hand_over(detach: bool, names: list[str], outcomes: list[Outcome]) -> None:
+    from distctl.cli.output import note
+    from distctl.errors import DrainExpired
+
+    if detach and any(isinstance(o.error, DrainExpired) for o in outcomes):
+        note(f"the drain goes on; `distctl drain {' '.join(names)}` waits for its end")
+
+
+def _intend(
+    word: str, nodes: list[str], inventory: Path | None, output: Format, message: str, lease_wait: str
+) -> None:
+    from distctl.app.change import leased, prepare
+    from distctl.app.wishes import intent_changes
+    from distctl.cli.output import note
+    from distctl.cli.running import change, finish, opened, seconds
+
+    with opened(inventory) as session:
+        names = session.select(nodes)
+        what = f"{word} {' '.join(names)}"
+        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+            record = session.store.load()
+            draining = {n: n in record.intents and record.intents[n].draining for n in names}
+            for name in names:
+                keep = word == "cordon" and draining[name]
+                changes = intent_changes(
+                    session, [name], cordoned=word == "cordon", draining=keep, why=message
+                )
+                session.store.commit(keeper.lease.token, changes)
+            prepared = prepare(session, keeper)
+            outcomes = change(session, keeper, prepared, what=word, output=output, yes=True)
+            finish(word, prepared, outcomes, output, intent={word: names, "why": message})

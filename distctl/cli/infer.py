@@ -1,0 +1,55 @@
+"""`distctl infer`: one request through the router, with its answer, its node and its time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from distctl.cli.options import Format, InventoryFile, Output
+
+
+def infer(
+    model: Annotated[str, typer.Argument(help="The model's name.", show_default=False)],
+    inventory: InventoryFile = None,
+    output: Output = Format.TABLE,
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--input", help="A KServe v2 request as JSON; absent: the model's own sample."),
+    ] = None,
+    grpc: Annotated[bool, typer.Option("--grpc", help="By gRPC instead of HTTP.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long the answer may take.")] = "60s",
+) -> None:
+    """Send a request through the router and show the answer, the node that gave it, and the time."""
+    from distctl.app.use import infer_once, request_for
+    from distctl.cli.output import document, note, wants_json
+    from distctl.cli.running import opened, seconds
+
+    with opened(inventory) as session:
+        sample = request_for(session, model, file)
+        answer = infer_once(session, model, sample, grpc=grpc, timeout=seconds(timeout) or 60.0)
+    body: dict[str, Any] = {
+        "model": model,
+        "protocol": "grpc" if grpc else "http",
+        "endpoint": str(answer.endpoint),
+        "node": answer.node,
+        "milliseconds": round(answer.seconds * 1000, 2),
+        "outputs": answer.outputs,
+        "expected": dict(sample.expected),
+    }
+    if wants_json(output):
+        document("infer", body)
+        return
+    if sample.about:
+        note(f"asked: {sample.about}")
+    for name, values in answer.outputs.items():
+        expected = f"   (expected {sample.expected[name]})" if name in sample.expected else ""
+        typer.echo(f"{name}: {_short(values)}{expected}")
+    by = f" from {answer.node}" if answer.node else ""
+    note(f"answered{by} by {body['protocol']} at {answer.endpoint} in {body['milliseconds']} ms")
+
+
+def _short(values: list[Any], most: int = 16) -> str:
+    shown = ", ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values[:most])
+    return f"[{shown}{', ...' if len(values) > most else ''}]"

@@ -1,0 +1,84 @@
+"""A live line for each node while a plan is carried out; plain timestamped lines without a terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from distctl.cli.output import console, note
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from distctl.control.execute import Outcome
+
+HEARTBEAT = 15.0  # seconds between two lines of a step that still goes on, without a terminal
+
+
+class Progress:
+    """Watches an execution. Use as a context manager and hand `watch` to it."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._lines: dict[str, str] = {}
+        self._told: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._screen = None
+        if self._live:
+            from rich.live import Live
+
+            self._screen = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self._screen:
+            self._screen.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._screen:
+            self._screen.stop()
+
+    def watch(self, outcome: Outcome) -> None:
+        """Show where a step is."""
+        with self._lock:
+            if self._screen:
+                self._moving(outcome)
+            else:
+                self._plain(outcome)
+
+    def _moving(self, outcome: Outcome) -> None:
+        node = outcome.step.operation.node
+        text = outcome.step.operation.text
+        if outcome.state.value in ("running", "done"):
+            self._lines[node] = f"{text}: {outcome.detail or outcome.state.value}"
+        else:
+            self._lines[node] = f"{text}: {outcome.state.value}: {outcome.detail}"
+        if self._screen:
+            self._screen.update(self._grid())
+
+    def _grid(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        for node, line in sorted(self._lines.items()):
+            grid.add_row(Text(node, style="bold"), Text(line))
+        return grid
+
+    def _plain(self, outcome: Outcome) -> None:
+        number, now = outcome.step.number, time.monotonic()
+        running = outcome.state.value == "running"
+        if running and number in self._told and now - self._told[number] < HEARTBEAT:
+            return
+        self._told[number] = now
+        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        state = outcome.detail if running and outcome.detail else outcome.state.value
+        if outcome.state.value == "done":
+            state = f"done in {outcome.seconds:.1f} s"
+        note(f"{stamp} {outcome.step.operation.node} {outcome.step.operation.text}: {state}")

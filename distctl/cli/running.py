@@ -1,0 +1,134 @@
+"""What every changing command does alike: show the plan, ask, carry it out, recap, and end with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from distctl.cli.options import Format
+from distctl.cli.output import confirm, document, note, plan_document, plan_lines, problem, wants_json
+
+if TYPE_CHECKING:
+    from distctl.app.change import Keeper, Prepared
+    from distctl.app.session import Session
+    from distctl.control.execute import Outcome
+
+
+@contextmanager
+def opened(inventory: Path | None) -> Iterator[Session]:
+    """The cluster of an inventory, found and opened; its connections are closed at the end."""
+    from distctl.app.compose import open_session
+
+    with open_session(inventory, warn=lambda text: note(f"warning: {text}", "yellow")) as session:
+        yield session
+
+
+def seconds(text: str | None) -> float | None:
+    """A duration such as 15m in seconds; None stays None. Raises InputError."""
+    if text is None:
+        return None
+    from distctl.config.units import duration
+    from distctl.errors import InputError
+
+    try:
+        return 0.0 if text == "0" else duration(text)
+    except ValueError as error:
+        raise InputError(str(error), hint="write a duration such as 90s, 15m or 1h") from error
+
+
+def change(
+    session: Session,
+    keeper: Keeper,
+    prepared: Prepared,
+    *,
+    what: str,
+    output: Format,
+    yes: bool,
+    force: bool = False,
+    drain_seconds: float | None = None,
+    max_failures: int = 1_000_000,
+    show: bool = True,
+) -> tuple[Outcome, ...]:
+    """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
+    from distctl.app.change import carry_out
+    from distctl.cli.progress import Progress
+    from distctl.errors import DistctlError, Refused
+
+    plan = prepared.plan
+    if show and not wants_json(output):
+        plan_lines(plan)
+    if plan.empty:
+        return ()
+    if plan.interrupts and not force:
+        raise Refused(
+            f"{', '.join(plan.interrupts)} would have no ready replica while its server starts again",
+            hint="give it a second replica first, or add --force",
+        )
+    if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
+        raise DistctlError("declined; no changes were made")
+    with Progress() as progress:
+        return carry_out(
+            session,
+            keeper,
+            prepared,
+            watch=progress.watch,
+            what=what,
+            max_failures=max_failures,
+            force=force,
+            drain_seconds=drain_seconds,
+        )
+
+
+def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: Format, **extra: Any) -> None:
+    """Recap per node, every failure with what to do next, one JSON document if wanted; ends with the code."""
+    from distctl.policy.verdict import Tally, exit_code
+
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    done = sum(outcome.state.value == "done" for outcome in outcomes)
+    unreachable = len(prepared.plan.skipped)
+    code = exit_code(Tally(done, errors, unreachable))
+    if wants_json(output):
+        document(
+            kind,
+            {**extra, "exit_code": code, "plan": plan_document(prepared.plan), "nodes": _nodes(outcomes)},
+        )
+    elif outcomes:
+        _recap(outcomes)
+    for skip in prepared.plan.skipped:
+        note(f"error: {skip.subject}: {skip.why}", "bold red")
+        note(f"next: distctl doctor --limit {skip.subject.rpartition('@')[2]}")
+    for error in errors:
+        problem(error)
+    raise typer.Exit(code)
+
+
+def _nodes(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    places = sorted({outcome.step.operation.node for outcome in outcomes})
+    return [
+        {
+            "node": place,
+            "steps": [
+                {
+                    "number": o.step.number,
+                    "text": o.step.operation.text,
+                    "outcome": o.state.value,
+                    "seconds": round(o.seconds, 3),
+                    "detail": o.detail,
+                }
+                for o in outcomes
+                if o.step.operation.node == place
+            ],
+        }
+        for place in places
+    ]
+
+
+def _recap(outcomes: Sequence[Outcome]) -> None:
+    for place in sorted({outcome.step.operation.node for outcome in outcomes}):
+        states = [o.state.value for o in outcomes if o.step.operation.node == place]
+        counts = " ".join(f"{word}={states.count(word)}" for word in ("done", "failed", "skipped"))
+        note(f"{place:<12} : {counts}", "red" if "failed" in states else "green")

@@ -1,0 +1,179 @@
+"""`distctl status`: how the cluster stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from distctl.cli.options import Format, InventoryFile, Output
+
+if TYPE_CHECKING:
+    from distctl.app.session import Session
+    from distctl.policy.standing import NodeStanding, Standing
+
+INTERVAL = 2.0  # seconds between two looks with --watch
+NO_CONTROLLER = (
+    "no controller runs: servers restart and routers fail over by themselves, "
+    "but lost nodes are not replaced and counts do not follow demand"
+)
+
+
+def status(
+    inventory: InventoryFile = None,
+    output: Output = Format.TABLE,
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Look again until Ctrl-C.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 unless everything that is wanted is there.")
+    ] = False,
+    wait: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--wait", help="With --check: how long it may take to become so.", show_default=False),
+    ] = None,
+) -> None:
+    """Show nodes, models and routers: what is wanted and what was seen."""
+    import time
+
+    from distctl.cli.running import opened, seconds
+
+    with opened(inventory) as session:
+        deadline = time.monotonic() + (seconds(wait) or 0.0)
+        while True:
+            found = _look(session)
+            if watch or not check or found.healthy or time.monotonic() >= deadline:
+                _show(session, found, output, watch=watch)
+            if not watch and (not check or found.healthy or time.monotonic() >= deadline):
+                break
+            session.clock.sleep(INTERVAL if watch else 0.5)
+    raise typer.Exit(1 if check and not found.healthy else 0)
+
+
+def _look(session: Session) -> Standing:
+    from distctl.app.change import look
+    from distctl.policy.standing import standing
+
+    record = session.store.load()
+    session.remember(record)
+    return standing(session.spec, record, look(session, record, deep=False))
+
+
+def _show(session: Session, found: Standing, output: Format, *, watch: bool) -> None:
+    from distctl.cli.output import document, note, wants_json
+
+    if wants_json(output):
+        document("status", as_json(session, found))
+        return
+    if watch:
+        typer.echo("\x1b[2J\x1b[H", nl=False)
+    note(f"note: {NO_CONTROLLER}", "yellow")
+    if any(router.id.place == "local" for router in found.routers) and len(found.routers) == 1:
+        note("note: the only router runs on this machine: it ends when this machine does", "yellow")
+    _tables(found, wide=output is Format.WIDE)
+
+
+def _tables(found: Standing, *, wide: bool) -> None:
+    from distctl.cli.output import table
+
+    rows = [
+        (n.node.name, _state(n), _models(n), n.in_flight, n.node.serve_address if wide else "", _said(n))
+        for n in found.nodes
+    ]
+    table(("node", "state", "models", "in flight", "address" if wide else "", "why"), rows)
+    typer.echo()
+    models = [
+        (m.name, m.state, f"{m.serving}/{m.wanted}", m.in_flight, m.queued, m.why) for m in found.models
+    ]
+    table(("model", "state", "replicas", "in flight", "queued", "why"), models)
+    if found.routers:
+        typer.echo()
+        routers = [(str(r.id), r.state, r.in_flight, r.requests, r.reason) for r in found.routers]
+        table(("router", "state", "in flight", "requests", "why"), routers)
+
+
+def _state(standing: NodeStanding) -> str:
+    if standing.intent and standing.intent.draining:
+        return f"{'drained' if standing.released else 'draining'} ({standing.state})"
+    if standing.intent and standing.intent.cordoned:
+        return f"cordoned ({standing.state})"
+    return standing.state
+
+
+def _models(standing: NodeStanding) -> str:
+    return ",".join(sorted({m for server in standing.servers for m in server.ready})) or "-"
+
+
+def _said(standing: NodeStanding) -> str:
+    from distctl.cli.output import ago
+
+    if standing.intent:
+        said = f'"{standing.intent.why}", ' if standing.intent.why else ""
+        return f"{said}by {standing.intent.by} {ago(standing.intent.since)}"
+    return standing.reason
+
+
+def as_json(session: Session, found: Standing) -> dict[str, Any]:
+    """The document of `status -o json`: intent and observation apart."""
+    return {
+        "cluster": session.spec.cluster,
+        "healthy": found.healthy,
+        "controller": None,
+        "nodes": [_node_json(n) for n in found.nodes],
+        "models": [
+            {
+                "model": m.name,
+                "intent": {"replicas": m.wanted, "why": m.why},
+                "observed": {
+                    "state": m.state,
+                    "ready": m.ready,
+                    "serving": m.serving,
+                    "in_flight": m.in_flight,
+                    "queued": m.queued,
+                },
+            }
+            for m in found.models
+        ],
+        "routers": [
+            {
+                "router": str(r.id),
+                "observed": {
+                    "state": r.state,
+                    "reason": r.reason,
+                    "in_flight": r.in_flight,
+                    "requests": r.requests,
+                },
+            }
+            for r in found.routers
+        ],
+    }
+
+
+def _node_json(n: NodeStanding) -> dict[str, Any]:
+    intent = n.intent
+    return {
+        "node": n.node.name,
+        "intent": {
+            "cordoned": bool(intent and intent.cordoned),
+            "draining": bool(intent and intent.draining),
+            "why": intent.why if intent else "",
+            "by": intent.by if intent else "",
+            "since": intent.since if intent else None,
+        },
+        "observed": {
+            "state": n.state,
+            "reason": n.reason,
+            "in_flight": n.in_flight,
+            "released": n.released,
+            "servers": [
+                {
+                    "server": str(s.server.id),
+                    "http": str(s.server.http),
+                    "grpc": str(s.server.grpc),
+                    "state": s.state,
+                    "reason": s.reason,
+                    "ready": list(s.ready),
+                    "missing": list(s.missing),
+                }
+                for s in n.servers
+            ],
+        },
+    }

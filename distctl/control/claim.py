@@ -1,0 +1,37 @@
+"""Making nodes ours before they are changed, and letting them go afterwards.
+
+The first node in the inventory's order is claimed before the others: two operators with two records who
+start in the same moment meet there, and only one of them goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from distctl.cluster.snapshot import Owner
+from distctl.control.execute import WIDTH
+from distctl.control.world import World
+from distctl.errors import DistctlError
+
+
+def claim(world: World, nodes: Sequence[str], owner: Owner) -> None:
+    """Write the owner file of each node. Raises what the first refusal was; nothing was changed then."""
+    if not nodes:
+        return
+    world.node(nodes[0]).claim(owner)
+    with ThreadPoolExecutor(WIDTH, thread_name_prefix="claim") as pool:
+        for future in [pool.submit(world.node(name).claim, owner) for name in nodes[1:]]:
+            future.result()
+
+
+def let_go(world: World, nodes: Sequence[str]) -> list[DistctlError]:
+    """Say on each node that the work is done. What fails is given back, since nothing depends on it."""
+    errors = []
+    with ThreadPoolExecutor(WIDTH, thread_name_prefix="release") as pool:
+        for future in [pool.submit(world.node(name).release) for name in nodes]:
+            try:
+                future.result()
+            except DistctlError as error:
+                errors.append(error)
+    return errors

@@ -1,0 +1,44 @@
+"""The plan of `down`: routers first, since then nothing is sent any more; servers and folders after them."""
+
+from __future__ import annotations
+
+from distctl.cluster.record import Record
+from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.cluster.spec import Node
+from distctl.policy.operations import Draft, Plan, RemoveNode, Skip, StopRouter, StopServer
+from distctl.policy.wish import Wish
+
+WHY = "the cluster is taken down"
+
+
+def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: bool = False) -> Plan:
+    """Everything that distctl put anywhere, in the order in which it can go without a lost request."""
+    draft = Draft()
+    stopped = set()
+    wanted = set(wish.spec.router_ids)
+    for router, sight in sorted(snapshot.routers.items()):
+        if sight.error:
+            draft.skipped.append(Skip(str(router), sight.error))
+        elif sight.running or router in record.routers or router not in wanted:
+            stopped.add(draft.add(StopRouter(router), WHY))
+    for node in (*wish.spec.nodes, *wish.leaving):
+        if not node.external:
+            _node(draft, node, snapshot.nodes.get(node.name), stopped, keep_models)
+    named = {node.name for node in (*wish.spec.nodes, *wish.leaving)}
+    for place in sorted({router.place for router in snapshot.routers} - named):
+        if stopped:  # this machine, which carries a router and is no node
+            draft.add(RemoveNode(place), WHY, set(stopped))
+    return draft.plan()
+
+
+def _node(draft: Draft, node: Node, sight: NodeSight | None, routers: set[int], keep_models: bool) -> None:
+    if sight is None or not sight.reachable:
+        draft.skipped.append(Skip(node.name, sight.error if sight else "it was not looked at"))
+        return
+    if sight.owner is None and not sight.units and not sight.runtimes and not sight.models:
+        return
+    needs = set(routers)
+    for server in node.servers:
+        if f"server-{server.id.server}" in sight.units:
+            needs.add(draft.add(StopServer(server.id), WHY, set(routers)))
+    draft.add(RemoveNode(node.name, keep_models), WHY, needs)
