@@ -19,9 +19,9 @@ import aiohttp
 
 from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight
 from distctl.cluster.spec import Endpoint, ServerId
+from distctl.commands.triton import KEY_HEADER
 from distctl.errors import TritonError
 
-KEY_HEADER = "distctl-key"
 CONNECT = 2.0  # seconds
 ANSWER = 10.0  # seconds, for what answers at once
 LOAD = 3600.0  # seconds; the caller's own deadline is shorter
@@ -30,16 +30,16 @@ OK = 200
 
 
 class _Load:
-    """A load under way: its answer comes when Triton has finished."""
+    """A load under way: its answer comes when Triton has finished. A dropped connection would not end it."""
 
-    def __init__(self, ask: Callable[[], object]) -> None:
+    def __init__(self, ask: Callable[[], str]) -> None:
         self.problem = ""
         self._thread = threading.Thread(target=self._run, args=(ask,), name="triton-load", daemon=True)
         self._thread.start()
 
-    def _run(self, ask: Callable[[], object]) -> None:
+    def _run(self, ask: Callable[[], str]) -> None:
         try:
-            ask()
+            self.problem = ask()
         except TritonError as error:
             self.problem = error.message
 
@@ -61,12 +61,20 @@ class HttpTriton:
 
     def live(self) -> bool:
         """Whether the server is initialised and not exiting; see `ports.TritonClient`."""
-        status, _ = self._ask("GET", "/v2/health/live", None, ANSWER)
+        status, _ = self._ask("GET", "/v2/health/live", ANSWER)
         return status == OK
 
     def index(self) -> dict[str, ReplicaSight]:
-        """Every model with state and reason; one whose load has not answered yet is LOADING."""
-        found = parse_index(self._must("/v2/repository/index", {}, ANSWER))
+        """Every model with state and reason.
+
+        A model whose load has not answered yet is LOADING, one whose last load failed UNAVAILABLE with the
+        reason, also while Triton calls it ready because an older version serves.
+        """
+        try:
+            found = parse_index(self._must("/v2/repository/index"))
+        except TritonError:
+            self._loads = {model: load for model, load in self._loads.items() if not load.ended()}
+            raise
         for model, load in list(self._loads.items()):
             if not load.ended():
                 found[model] = ReplicaSight(ModelState.LOADING)
@@ -79,36 +87,44 @@ class HttpTriton:
         running = self._loads.get(model)
         if running and not running.ended():
             return
-        path = f"/v2/repository/models/{quote(model, safe='')}/load"
-        load = self._loads[model] = _Load(lambda: self._must(path, {}, LOAD))
+        load = self._loads[model] = _Load(lambda: self._refusal(_model_path(model, "load"), LOAD))
         if load.ended(TAKEN) and load.problem:
             raise TritonError(f"{self._endpoint}: {load.problem}")
 
     def unload(self, model: str) -> None:
-        """Unload a model, with what it is composed of left alone; see `ports.TritonClient`."""
+        """Unload a model; see `ports.TritonClient`."""
         self._loads.pop(model, None)
-        self._must(f"/v2/repository/models/{quote(model, safe='')}/unload", {}, ANSWER)
+        self._must(_model_path(model, "unload"))
 
-    def _must(self, path: str, body: object, timeout: float) -> bytes:
-        status, answer = self._ask("POST", path, json.dumps(body).encode(), timeout)
+    def _must(self, path: str) -> bytes:
+        status, answer = self._ask("POST", path, ANSWER)
         if status != OK:
             raise TritonError(f"{self._endpoint}: {_problem(status, answer)}")
         return answer
 
-    def _ask(self, method: str, path: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
+    def _refusal(self, path: str, timeout: float) -> str:
+        status, answer = self._ask("POST", path, timeout)
+        return "" if status == OK else _problem(status, answer)
+
+    def _ask(self, method: str, path: str, timeout: float) -> tuple[int, bytes]:
+        """One request on a connection of its own: an idle one would hold up the server's exit."""
         connection = http.client.HTTPConnection(self._endpoint.host, self._endpoint.port, timeout=CONNECT)
         try:
             connection.connect()
             connection.sock.settimeout(timeout)
             key = self._key() if method == "POST" else ""
             headers = {KEY_HEADER: key} if key else {}
-            connection.request(method, path, body, headers)
+            connection.request(method, path, b"{}" if method == "POST" else None, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise TritonError(f"{self._endpoint} does not answer: {error or type(error).__name__}") from error
         finally:
             connection.close()
+
+
+def _model_path(model: str, verb: str) -> str:
+    return f"/v2/repository/models/{quote(model, safe='')}/{verb}"
 
 
 def parse_index(text: bytes) -> dict[str, ReplicaSight]:
@@ -120,7 +136,7 @@ def parse_index(text: bytes) -> dict[str, ReplicaSight]:
         found: dict[str, ReplicaSight] = {}
         for entry in json.loads(text):
             state = ModelState(entry.get("state") or ModelState.ABSENT)
-            sight = ReplicaSight(state, entry.get("reason", ""))
+            sight = ReplicaSight(state, " ".join(entry.get("reason", "").split()))
             best = found.get(entry["name"])
             if best is None or _RANK.index(state) < _RANK.index(best.state):
                 found[entry["name"]] = sight
@@ -151,7 +167,7 @@ _RANK = (
 
 def _problem(status: int, answer: bytes) -> str:
     try:
-        return str(json.loads(answer)["error"])
+        return " ".join(str(json.loads(answer)["error"]).split())
     except (ValueError, TypeError, KeyError):
         return f"HTTP status {status}"
 
