@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,27 @@ def test_of_the_digits_never_seen_more_than_95_of_100_are_right(grpc) -> None:
     rows = unseen(labels)
     digits = served(grpc, "digits", "IMAGE", images[rows], "DIGIT")
     assert (digits.ravel() == labels[rows]).mean() > 0.95
+
+
+def test_requests_that_are_batched_together_get_their_own_answers_back(triton) -> None:
+    images, labels = load_digits(return_X_y=True)
+    rows = unseen(labels)
+
+    def some(start: int) -> tuple[int, list[int]]:
+        part = images[rows[start : start + 1 + start % 5]]
+        tensor = {
+            "name": "IMAGE",
+            "datatype": "FP32",
+            "shape": list(part.shape),
+            "data": part.ravel().tolist(),
+        }
+        return len(part), triton.infer("digits", {"inputs": [tensor]})["DIGIT"]
+
+    alone = [some(start) for start in range(64)]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(some, range(64)))
+    assert together == alone
+    assert all(count == len(digits) for count, digits in together)
 
 
 def test_the_scores_of_a_digit_are_probabilities_and_the_digit_is_the_likeliest(grpc) -> None:

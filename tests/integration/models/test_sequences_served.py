@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -77,3 +78,18 @@ def test_the_dynamic_sequence_with_a_string_id_accumulates_and_adds_its_id_at_th
 def test_a_string_id_that_is_no_number_only_accumulates(ask) -> None:
     answers = [ask("simple_string_dyna_sequence", step) for step in steps([20, -11, -7], "patient-7")]
     assert flat(answers, "OUTPUT") == [20, 9, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "output"), [("simple_sequence", "SUM"), ("simple_string_dyna_sequence", "OUTPUT")]
+)
+def test_eight_sequences_at_once_keep_their_own_sums(triton, model, output) -> None:
+    """As many as the batch has places: Triton fills the idle ones with requests that are not ready."""
+
+    def whole(number: int) -> list[int]:
+        answers = [triton.infer(model, step) for step in steps([number] * 20, f"side-by-side-{number}")]
+        return [answer[output][0] for answer in answers]
+
+    with ThreadPoolExecutor(8) as pool:
+        sums = list(pool.map(whole, range(1, 9)))
+    assert sums == [[number * n for n in range(1, 21)] for number in range(1, 9)]
