@@ -178,9 +178,16 @@ def _source_problems(model: ModelSpec, here: Path) -> Iterator[Problem]:
     folder = File(path)
     if model.source.kind == "node":
         return
-    if not folder.exists():
+    try:
+        is_folder, exists = folder.is_dir(), folder.exists()
+    except OSError as exc:
+        yield Problem(
+            here, f"the folder cannot be looked at: {exc.strerror}", "name a folder that can be read"
+        )
+        return
+    if not exists:
         yield Problem(here, f"there is no folder {folder}", _neighbour(folder))
-    elif not folder.is_dir():
+    elif not is_folder:
         yield Problem(
             here, f"{folder} is no folder", "name the model's folder: config.pbtxt and 1/ are in it"
         )
@@ -205,6 +212,9 @@ def store_problems(store: StoreSpec) -> Iterator[Problem]:
     if "://" not in store.url or scheme.partition("+")[0] not in known:
         hint = "write postgresql://user@host/database or sqlite:///record.db"
         yield Problem(here, "the record is kept in SQLite or PostgreSQL", hint)
+        return
+    if scheme.startswith("sqlite") and (not store.url.partition(":///")[2] or store.url.endswith(":memory:")):
+        yield Problem(here, "the record needs a file", "write sqlite:///record.db, relative to the inventory")
         return
     try:
         told = urlsplit(store.url).password
