@@ -87,7 +87,7 @@ class NodeSite:
             directory=self._node.directory,
             become=self._node.ssh.become is not None,
         )
-        script = look.opening(root) + facts_all.script()
+        script = look.opening(root, self._node.runtime.python or "") + facts_all.script()
         for name, body in (("owner", look.OWNER), ("units", look.UNITS), ("stored", look.STORED)):
             script += section(name, body)
         before = self._clock()
@@ -146,6 +146,7 @@ class NodeSite:
             + units.install(unit, triton.run_script(paths.root, server, settings, targets))
         )
         result = self._changes.must(script, tried=f"writing the start script of {server.id}")
+        self._keys.pop(unit.name, None)
         return any(line.startswith("changed ") for line in result.stdout.splitlines())
 
     def start(self, server: Server) -> None:

@@ -23,9 +23,10 @@ def root_expression(cluster: str, node: str, *, directory: str | None, become: b
     return f"{base}/{quote(cluster)}/{quote(node)}"
 
 
-def opening(root: str) -> str:
-    """Lines that set `root` (a shell word) and `base`, the nearest folder above it that exists."""
+def opening(root: str, python: str = "") -> str:
+    """Lines that set what probes read: `root` (a shell word), the nearest folder that exists, a Python."""
     return f"""root={root}
+wanted_python={quote(python)}
 base=$root
 while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-/}}; done
 """

@@ -29,7 +29,7 @@ class Level(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found at a node, how bad it is, and what to do about it (empty when there is nothing to do)."""
+    """What was found at a node, how bad it is, and what to do about it (empty: nothing)."""
 
     level: Level
     what: str

@@ -16,8 +16,9 @@ _HEADING = re.compile(rf"^{_MARK} (\S+)$\n?", re.MULTILINE)
 class Probe:
     """A shell command and what its output says.
 
-    The command sees `$root` (distctl's folder, which need not exist) and `$base` (the nearest folder above
-    it that does). It prints what it finds; parsing is Python's. It must not fail, wait or change anything.
+    The command sees `$root` (distctl's folder, which need not exist), `$base` (the nearest folder above it
+    that does) and `$wanted_python` (empty, or the interpreter that the inventory names). It prints what it
+    finds; parsing is Python's. It must not fail, wait or change anything.
     """
 
     name: str

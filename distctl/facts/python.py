@@ -1,11 +1,14 @@
 """The interpreters that Triton's python backend could embed: each with its libpython, or without.
 
-No interpreter is started: a version manager's shim takes a tenth of a second and tells nothing more. A
-name such as `python3.11` says the version, and libpython lies where the loader or the interpreter has it.
+No interpreter that we find ourselves is started: a version manager's shim takes a tenth of a second and
+tells nothing more. A name such as `python3.11` says the version, and libpython lies where the loader or the
+interpreter has it. The one that the inventory names by a path (`$wanted_python`) comes first, and is asked
+when its name says nothing.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,26 +18,34 @@ VERSIONS = ("3.12", "3.11", "3.10", "3.9")  # what the python backend's stubs an
 
 _SYSTEM = ("/usr/bin/", "/usr/local/bin/")
 
+_VERSION = 'import sys; print("%d.%d" % sys.version_info[:2])'
+
 _SEARCH = f"""ldconfig=$(ldconfig -p || /sbin/ldconfig -p)
+tell() {{
+    [ -x "$2" ] || return 0
+    library=libpython$1.so.1.0 folder=${{2%/*}} found=
+    for place in "$folder/../lib" "$folder/../lib64" /usr/lib64; do
+        [ -e "$place/$library" ] && {{ found=$place; break; }}
+    done
+    # The loader's own libpython belongs to the system's interpreter and to no other.
+    case $folder in /usr/bin | /usr/local/bin)
+        case $ldconfig in *"=> "*"/$library"*)
+            [ -n "$found" ] || {{ found=${{ldconfig%%"/$library"*}}; found=${{found##*=> }}; }} ;;
+        esac ;;
+    esac
+    printf '%s\\t%s\\t%s\\n' "$1" "$2" "$found"
+}}
+case $wanted_python in /*)
+    version=$(readlink -f "$wanted_python") version=${{version##*/python}}
+    case $version in
+        3.*[!0-9]* | [!3]* | 3 | '') version=$("$wanted_python" -c {shlex.quote(_VERSION)}) ;;
+    esac
+    tell "$version" "$wanted_python" ;;
+esac
 for version in {" ".join(VERSIONS)}; do
-    library=libpython$version.so.1.0
     for folder in /usr/bin /usr/local/bin /opt/python*/bin "$HOME"/.pyenv/versions/*/bin \\
         "$HOME"/.local/share/uv/python/*/bin "$HOME"/miniconda3/bin /opt/conda/bin; do
-        python=$folder/python$version
-        [ -x "$python" ] || continue
-        found=
-        for place in "$folder/../lib" "$folder/../lib64" /usr/lib64; do
-            [ -e "$place/$library" ] && {{ found=$place; break; }}
-        done
-        if [ -z "$found" ]; then
-            case $ldconfig in *"=> "*"/$library"*)
-                found=${{ldconfig%%"/$library"*}}
-                found=${{found##*=> }} ;;
-            esac
-            # The loader's own libpython belongs to the system's interpreter and no other.
-            case $folder in /usr/bin | /usr/local/bin) ;; *) found= ;; esac
-        fi
-        printf '%s\\t%s\\t%s\\n' "$version" "$python" "$found"
+        tell "$version" "$folder/python$version"
     done
 done
 true"""
