@@ -75,12 +75,14 @@ def _host(host: str) -> str:
 def port_problems(found: Iterable[Listener]) -> list[Problem]:
     """Two servers or routers on one address and port, told once for each pair."""
     told: dict[tuple[str, str], Problem] = {}
-    by_port: dict[int, list[Listener]] = {}
+    near: dict[tuple[int, str, str], list[Listener]] = {}  # by what two that meet have in common
     for listener in found:
-        same = by_port.setdefault(listener.port, [])
-        if other := next((earlier for earlier in same if _meet(earlier, listener)), None):
-            told.setdefault((other.who, listener.who), _clash(other, listener))
-        same.append(listener)
+        for key in ((listener.port, "machine", listener.machine), (listener.port, "host", listener.host)):
+            earlier = near.setdefault(key, [])
+            if other := next((one for one in earlier if _meet(one, listener)), None):
+                told.setdefault((other.who, listener.who), _clash(other, listener))
+            if listener.host not in WILDCARDS or key[1] == "machine":
+                earlier.append(listener)
     return list(told.values())
 
 

@@ -1,4 +1,4 @@
-"""A secret's command, really run: its output, its failures in a user's words, and nothing of its arguments."""
+"""A secret's command, really run: its output, its failures in plain words, and none of its arguments."""
 
 from pathlib import Path
 
