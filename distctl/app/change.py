@@ -29,8 +29,9 @@ from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.observe import observe
 from distctl.control.perform import Job
-from distctl.errors import LeaseHeld
+from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
+from distctl.policy.ports import taken_ports
 from distctl.policy.operations import Plan
 from distctl.policy.wish import Wish
 
@@ -91,7 +92,7 @@ def leased(
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
     """Look at everything that the inventory and the record name."""
-    nodes = (*session.spec.nodes, *session.leaving(record))
+    nodes = (*session.spec.nodes, *session.leaving(record), *(session.own_place() if deep else ()))
     routers = {*session.spec.router_ids, *record.routers}
     return observe(session.world, nodes, sorted(routers), deep=deep)
 
@@ -116,6 +117,20 @@ def prepare(
     session.remember(record)
     wish = wish_of(session, record, snapshot, prune=prune)
     return Prepared(diff(wish, record, snapshot), wish, record, snapshot)
+
+
+def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
+    """Raise NodeError, with the holder's name, when a port that the plan needs is in use."""
+    found = taken_ports(prepared.plan, session.spec, prepared.snapshot)
+    if found:
+        first = found[0]
+        ports = ", ".join(f"{t.port} (by {t.holder})" for t in found if t.node == first.node)
+        raise NodeError(
+            first.node,
+            f"start {first.what}",
+            f"ports in use: {ports}; nothing was changed",
+            hint="stop what holds them, or give other ports in the inventory",
+        )
 
 
 def _ended_pins(session: Session, record: Record) -> list[Change]:

@@ -88,6 +88,11 @@ class Session:
                 return node
         raise KeyError(name)
 
+    def own_place(self) -> tuple[Node, ...]:
+        """This machine as a place, when a router is meant to run here and no node of the file is meant."""
+        wanted = any(router.place == LOCAL for router in self.spec.router_ids)
+        return (self.node(LOCAL),) if wanted and not any(n.name == LOCAL for n in self.spec.nodes) else ()
+
     def leaving(self, record: Record | None) -> tuple[Node, ...]:
         """Nodes that the record knows and the file does not have any more."""
         from distctl.app.documents import node_from

@@ -54,7 +54,7 @@ def change(
     show: bool = True,
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
-    from distctl.app.change import carry_out
+    from distctl.app.change import carry_out, refuse_taken_ports
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError, Refused
 
@@ -68,6 +68,7 @@ def change(
             f"{', '.join(plan.interrupts)} would have no ready replica while its server starts again",
             hint="give it a second replica first, or add --force",
         )
+    refuse_taken_ports(session, prepared)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
         raise DistctlError("declined; no changes were made")
     with Progress() as progress:
