@@ -37,7 +37,7 @@ def seconds(text: str | None) -> float | None:
     try:
         return 0.0 if text == "0" else duration(text)
     except ValueError as error:
-        raise InputError(str(error), hint="write a duration such as 90s, 15m or 1h") from error
+        raise InputError(f"{text!r}: {error}", hint="write a duration such as 90s, 15m or 1h") from error
 
 
 def change(

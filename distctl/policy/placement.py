@@ -53,6 +53,7 @@ def place(
     """
     now = frozenset(existing)
     outside = frozenset(found)
+    external = frozenset(s.id for node in spec.nodes if node.external for s in node.servers)
     load = {server.id: 0 for server in spec.servers}
     serving: set[Place] = set()
     resting: set[Place] = set()
@@ -61,7 +62,8 @@ def place(
         eligible = _eligible(spec, model)
         resting |= {(s, model.name) for s in eligible if (s, model.name) in now and _draining(s, intents)}
         kept = _keep(model.name, wanted[model.name], eligible, now, outside, intents, load)
-        added = _add(model.name, wanted[model.name] - len(kept), eligible, kept, intents, load)
+        missing = wanted[model.name] - len(kept)
+        added = _add(model.name, missing, eligible, kept, external, intents, load)
         serving |= kept | added
         for server, _ in added:
             load[server] += 1
@@ -112,12 +114,13 @@ def _add(
     missing: int,
     eligible: list[ServerId],
     kept: set[Place],
+    outside: frozenset[ServerId],
     intents: Mapping[str, Intent],
     load: Mapping[ServerId, int],
 ) -> set[Place]:
-    """New replicas on open servers that have none of this model yet, the emptiest first."""
+    """New replicas on open servers of ours that have none of this model yet, the emptiest first."""
     order = {server: index for index, server in enumerate(eligible)}
-    free = [s for s in eligible if (s, model) not in kept and not _closed(s, intents)]
+    free = [s for s in eligible if (s, model) not in kept and s not in outside and not _closed(s, intents)]
     free.sort(key=lambda s: (load[s], order[s]))
     return {(server, model) for server in free[: max(0, missing)]}
 
