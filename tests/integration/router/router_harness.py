@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,13 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pytest
-
 from distctl.adapters.haproxy import HaproxyRouter
-from distctl.adapters.local import LocalConnector
-from distctl.cluster.router import Pool, RouterSight, RouterView, Slot, SlotSight, SlotState
-from distctl.cluster.spec import Connection, Node, RouterId, ServerId
-from distctl.ports import Result
+from distctl.cluster.router import RouterSight, RouterView, Slot, SlotSight, SlotState
+from distctl.cluster.spec import ServerId
 
 HERE = Path(__file__).parent
 DEADLINE = 15.0
@@ -138,6 +132,17 @@ class Router:
         sight = self.look().slot(model, ServerId(node, "0"))
         assert sight is not None
         return sight
+
+    def reload(self) -> None:
+        """A reload by a harmless change of the structure."""
+        self.view = replace(self.view, replay_limit=self.view.replay_limit - 1024)
+        assert self.apply().startswith("reloaded")
+
+    def running(self, node: str) -> bool:
+        """Whether HAProxy takes the server for up in any backend."""
+        seen = self.control._master.read()
+        assert seen is not None
+        return any(line.running for (_, slot), line in seen.worker.lines.items() if slot == f"{node}.0")
 
     def infer(
         self, model: str = "digits", body: bytes = b'{"inputs":[]}', **headers: str

@@ -1,10 +1,10 @@
-"""A stand-in for Triton, run as a process of its own: both protocols, no model, answers that tell who gave them.
+"""A stand-in for Triton as a process of its own: both protocols, no model, answers that tell who gave them.
 
     python stand_in.py NAME HTTP_PORT GRPC_PORT MODEL...
 
-REST and gRPC inference answer with the server's name and the request's digest. A request's header (metadata)
-`x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the connection once it
-has read the request. `POST /standin/models` replaces the loaded models; `GET /standin/seen` tells how many
+REST and gRPC inference answer with the server's name and the request's digest. A request's header
+(metadata) `x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the
+connection once it has read the request. `POST /standin/models` replaces the loaded models; `GET /standin/seen` tells how many
 inference requests came.
 """
 
@@ -52,10 +52,8 @@ async def answer(state: Model, reader: asyncio.StreamReader, writer: asyncio.Str
     status, content = await reply(state, path, headers, body)
     if status == 0:
         return False
-    writer.write(
-        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-        + content
-    )
+    head_lines = (f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(content)}")
+    writer.write("\r\n".join((*head_lines, "", "")).encode() + content)
     await writer.drain()
     return headers.get("connection", "").lower() != "close" and "HTTP/1.0" not in head[0]
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from router_harness import Router, StandIn, alive, call, stopped, wait_for
@@ -116,7 +117,7 @@ def test_new_model_reloads_and_names_the_new_worker(router: Router) -> None:
 def test_reload_sends_nothing_to_a_server_that_hangs(router: Router, servers: list[StandIn]) -> None:
     """The new worker begins with the health that the old one knew."""
     with stopped(servers[0]):
-        wait_for(lambda: not router.sight("n1").healthy, "the check to fail")
+        wait_for(lambda: not router.running("n1"), "the checks")
         router.view = replace(router.view, replay_limit=64 * 1024)
         assert router.apply().startswith("reloaded")
         began = time.monotonic()
@@ -139,7 +140,7 @@ def test_configuration_that_haproxy_refuses_is_never_put_in_place(router: Router
     good = router.view
     slot = replace(good.pools[0].slots[0], host="not an address")
     router.view = replace(good, pools=(replace(good.pools[0], slots=(slot,)), *good.pools[1:]))
-    with pytest.raises(RouterError, match="checking the router's configuration failed(.|\n)*not an address"):
+    with pytest.raises(RouterError, match=r"checking the router's configuration failed(.|\n)*digits_r/n1\.0"):
         router.apply()
     assert router.look().config == config
     router.view = good
@@ -177,7 +178,7 @@ def test_stop_waits_for_what_is_in_flight_and_removes_the_folder(router: Router)
 
 def test_executable_is_the_routers_own_copy(router: Router) -> None:
     pid = router.look().pid
-    assert os.readlink(f"/proc/{pid}/exe").startswith(str(router.folder / "bin"))
+    assert str(Path(f"/proc/{pid}/exe").readlink()).startswith(str(router.folder / "bin"))
 
 
 def test_settings_executable_that_cannot_be_a_router_is_refused(make_router: Make) -> None:
