@@ -8,10 +8,11 @@ namespaces. It needs root, iproute2 and openssh-server; about 0.1 s each. No int
         gpu = hosts.add("gpu01")
         hosts.add("bastion", networks=(0, 1))
         hosts.add("inner", networks=(1,))  # only through the bastion
-        gpu.run("df -h /"); gpu.cut(); gpu.heal(); gpu.shape("delay 20ms"); gpu.power_cut(); gpu.boot()
+        gpu.run("df -h /")
+        gpu.cut()  # and heal(), shape("delay 20ms"), power_cut(), boot()
 
-Each `Hosts` takes one of 60 slots, by a lock that its process holds: names and addresses follow from the slot,
-so that several suites run side by side, and a slot that nobody holds is swept before it is used again.
+Each `Hosts` takes one of 60 slots, by a lock that its process holds: names and addresses follow from the
+slot, so that several suites run side by side, and a slot that nobody holds is swept before it is used.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -176,7 +178,7 @@ class Host:
 
     def add_user(self, name: str, *, password: str = "", sudo: str = "") -> None:
         """An account with the hosts' key; `sudo` is "" (none), "free" (no password) or "password"."""
-        self.run(f"useradd -m -s /bin/sh {name}")
+        self.run(f"useradd -m -s /bin/sh -p '*' {name}")  # without a password, but not locked
         if password:
             self.run(f"echo '{name}:{password}' | chpasswd")
         if sudo:
@@ -246,6 +248,7 @@ class Host:
         self.write("/etc/distctl-host/sshd_config", sshd + _SSHD)  # sshd takes the first value it meets
         self.write("/etc/distctl-host/authorized_keys", self.hosts.key.with_suffix(".pub").read_text())
         self.write("/etc/hostname", f"{self.name}\n")
+        self.write("/etc/hosts", f"127.0.0.1 localhost {self.name}\n::1 localhost\n")
         self._host_key("ed25519")
 
     def _host_key(self, kind: str) -> None:
@@ -284,6 +287,8 @@ class Host:
     def remove(self) -> None:
         """Switch off and leave nothing."""
         self._kill()
+        for link in self._links.values():  # a namespace takes its time to go, and its links with it
+            _do("ip", "link", "del", link, check=False)
         _clear_host(self._folder, self._namespace)
 
 
@@ -381,6 +386,9 @@ def _take_slot() -> tuple[int, IO[str]]:
 
 def _sweep(slot: int) -> None:
     """Remove what a run in this slot left, however it ended."""
+    links = _do("ip", "-o", "link").stdout
+    for link in re.findall(rf"\b(dh{slot}v\w+)@", links):
+        _do("ip", "link", "del", link, check=False)
     listed = _do("ip", "netns", "list").stdout.split()
     for namespace in (name for name in listed if name.startswith(f"dh{slot}-")):
         _clear_host(None, namespace)

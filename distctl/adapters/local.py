@@ -17,12 +17,13 @@ from pathlib import Path
 
 from distctl.adapters.copying import become_refused, copy_failed, part_name, placing, size_of
 from distctl.adapters.exchange import Exchange
-from distctl.adapters.shell import Dialogue
+from distctl.adapters.shell import Dialogue, ending
 from distctl.cluster.spec import Endpoint, Node, SecretRef
 from distctl.errors import CommandFailed, DeadlineExceeded, NodeError
 from distctl.ports import Progress, Result, Upload
 
-_COPY = 1024 * 1024
+_COPY = 1024 * 1024  # bytes
+_ENDING = 1.5  # seconds for killing what ran past its deadline
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
 
 
@@ -40,25 +41,16 @@ class LocalConnector:
         """Run a script; see `ports.Connector`. At the deadline its whole process group is killed."""
         dialogue = self._dialogue(script)
         try:
-            process = subprocess.Popen(
-                dialogue.argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                cwd=_home(),
-                bufsize=0,
-            )
+            status = _converse(dialogue, time.monotonic() + deadline)
         except OSError as error:
             raise NodeError(self._node.name, tried, str(error)) from error
-        with Exchange(process, dialogue, time.monotonic() + deadline) as exchange:
-            ended = exchange.pump()
-        if dialogue.refused or (ended and not dialogue.started):
+        if dialogue.refused or (status is not None and not dialogue.started):
             raise become_refused(self._node.name, tried, dialogue)
-        if not ended:
+        if status is None:
             output = dialogue.err.lines() or dialogue.out.lines()
+            self._end(dialogue)
             raise DeadlineExceeded(self._node.name, tried, deadline, output=output)
-        return Result(exchange.status, dialogue.out.text(), dialogue.err.text())
+        return Result(status, dialogue.out.text(), dialogue.err.text())
 
     def put(self, uploads: Sequence[Upload], *, deadline: float, progress: Progress | None = None) -> None:
         """Copy files; see `ports.Connector`. Each appears whole, by a rename on the file system it is on."""
@@ -88,12 +80,22 @@ class LocalConnector:
                 self._node.name, f"connecting to {target}", error.strerror or str(error)
             ) from error
 
+    def forward(self, target: Endpoint) -> Endpoint:
+        """Where `target` is reached from this process, which is where it is."""
+        return target
+
     def close(self) -> None:
         """Nothing is kept open."""
 
     @property
     def _becomes(self) -> bool:
         return self._node.ssh.become is not None and os.geteuid() != 0
+
+    def _end(self, dialogue: Dialogue) -> None:
+        """Kill what sudo started: our own signal reaches no process of root."""
+        if dialogue.become:
+            with contextlib.suppress(OSError):
+                _converse(self._dialogue(ending(dialogue.token)), time.monotonic() + _ENDING)
 
     def _dialogue(self, script: str) -> Dialogue:
         become = self._node.ssh.become
@@ -123,6 +125,21 @@ class LocalConnector:
                         raise DeadlineExceeded(self._node.name, f"copying {current}", deadline)
         except OSError as error:
             raise copy_failed(self._node.name, current or str(error.filename), error) from error
+
+
+def _converse(dialogue: Dialogue, until: float) -> int | None:
+    """Run a dialogue's shell in a session of its own; its status, or None if it had to be killed."""
+    process = subprocess.Popen(
+        dialogue.argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd=_home(),
+        bufsize=0,
+    )
+    with Exchange(process, dialogue, until) as exchange:
+        return exchange.status if exchange.pump() else None
 
 
 def _copy_one(upload: Upload, target: Path) -> Iterator[int]:

@@ -45,6 +45,17 @@ def wrapped(script: str) -> bytes:
     return f"{{ :\n{script}\n}} </dev/null\n".encode()
 
 
+def ending(token: str) -> str:
+    """The script that kills the process group of the shell with this token, for a step past its deadline.
+
+    Closing a channel ends nothing on a node, and sshd takes no signals for root's sessions.
+    """
+    return f"""
+ps -A -o pgid= -o args= | while read -r group args; do
+    case $args in *{token}*) kill -s KILL -- "-$group" ;; esac
+done"""
+
+
 @dataclass(slots=True)
 class Dialogue:
     """What to run on a node and what to send there when: plain, or as root by sudo.
@@ -54,7 +65,8 @@ class Dialogue:
     script is sent only once the root shell has said `token` on its output, so that sudo can never take it
     for a password.
 
-    `token` is a random word that no output contains by accident.
+    `token` is a random word that no output contains by accident. It also stands in the shell's own arguments,
+    where `ending` finds it.
     """
 
     script: str
@@ -73,9 +85,9 @@ class Dialogue:
     def argv(self) -> tuple[str, ...]:
         """The command line: a shell that reads its script from standard input."""
         if not self.become:
-            return ("sh", "-s")
+            return ("sh", "-s", self.token)
         ask = ("-n",) if self.password is None else ("-S", "-p", self._question)
-        return ("sudo", "-H", *ask, "--", "sh", "-c", f"echo {self.token}; exec sh -s")
+        return ("sudo", "-H", *ask, "--", "sh", "-c", f"echo {self.token}; exec sh -s {self.token}")
 
     @property
     def command(self) -> str:
@@ -98,12 +110,11 @@ class Dialogue:
             return b""
         self._pending_out += chunk
         greeting = f"{self.token}\n".encode()
-        before, found, after = self._pending_out.partition(greeting)
+        _, found, after = self._pending_out.partition(greeting)
         if not found:
             return b""
-        self.started, self._pending_out = True, b""
-        self.err.add(self._pending_err)
-        self.out.add(before + after)
+        self.started = True
+        self.out.add(after)  # what came before is sudo's and the login shell's, not the script's
         return wrapped(self.script)
 
     def stderr(self, chunk: bytes) -> bytes:

@@ -1,12 +1,11 @@
-"""What paramiko's channels lack: unix sockets, signals, and one wait for both outputs, end and deadline.
+"""What paramiko's channels lack: unix sockets, and one wait for both outputs, the end and the deadline.
 
-The two messages at the top are built from paramiko's own parts because it has no public way to send them;
-this is the only file that reaches into its private names.
+The message for the first is built from paramiko's own parts, because it has no public way to send it; only
+this file and the agent in `auth` reach into its private names.
 """
 
 from __future__ import annotations
 
-import contextlib
 import selectors
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import paramiko
 from paramiko.channel import Channel
-from paramiko.common import cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
+from paramiko.common import cMSG_CHANNEL_OPEN
 from paramiko.message import Message
 
 from distctl.adapters.shell import Dialogue
@@ -66,19 +65,6 @@ def _wait_open(transport: paramiko.Transport, event: threading.Event, timeout: f
             raise EOFError
         if time.monotonic() >= until:
             raise TimeoutError("no answer to opening a channel")
-
-
-def kill(channel: Channel) -> None:
-    """Ask sshd to SIGKILL what the channel runs (RFC 4254, 6.9); one that is too old does nothing."""
-    message = Message()
-    message.add_byte(cMSG_CHANNEL_REQUEST)
-    message.add_int(channel.remote_chanid)
-    message.add_string("signal")
-    message.add_boolean(False)
-    message.add_string("KILL")
-    wire: Any = channel.get_transport()
-    with contextlib.suppress(Exception):  # the connection may be gone, which is as good
-        wire._send_user_message(message)
 
 
 def pump(channel: Channel, dialogue: Dialogue, until: float) -> bool:

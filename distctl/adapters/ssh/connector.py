@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
 import socket
@@ -13,9 +14,9 @@ from typing import cast
 import paramiko
 
 from distctl.adapters.copying import become_refused, copy_failed, placing
-from distctl.adapters.shell import Dialogue
+from distctl.adapters.shell import Dialogue, ending
 from distctl.adapters.ssh.auth import Secret
-from distctl.adapters.ssh.channels import kill, open_unix, pump
+from distctl.adapters.ssh.channels import open_unix, pump
 from distctl.adapters.ssh.copier import (
     STAGING,
     Copy,
@@ -26,6 +27,7 @@ from distctl.adapters.ssh.copier import (
     staged,
     total_of,
 )
+from distctl.adapters.ssh.forward import Forward
 from distctl.adapters.ssh.links import Links, in_words
 from distctl.adapters.ssh.route import Route
 from distctl.adapters.ssh.sftp import Session
@@ -33,24 +35,27 @@ from distctl.cluster.spec import Endpoint, Node
 from distctl.errors import CommandFailed, DeadlineExceeded, NodeError, Unreachable
 from distctl.ports import Progress, Result, Upload
 
+_ENDING = 1.5  # seconds for killing what ran past its deadline
+
 
 class SshConnector:
     """Fulfils `ports.Connector` for one node. Opens nothing until the first call; safe for many threads."""
 
     def __init__(self, node: Node, route: Route, links: Links, secret: Secret) -> None:
         self._node, self._route, self._links, self._secret = node, route, links, secret
+        self._forwards: dict[Endpoint, Forward] = {}
 
     def run(self, script: str, *, tried: str, deadline: float) -> Result:
-        """Run a script; see `ports.Connector`. At the deadline sshd is asked to kill it."""
+        """Run a script; see `ports.Connector`. At the deadline its whole process group is killed."""
         until = time.monotonic() + deadline
         dialogue = self._dialogue(script)
         with self._lost_is_unreachable(tried, deadline, until), self._session(until) as channel:
             # The outer shell turns a death by signal into a status, which paramiko would not tell.
             channel.exec_command(f"sh -c {shlex.quote(dialogue.command + '; exit $?')}")
             ended = pump(channel, dialogue, until)
-            if not ended:
-                kill(channel)
             status = channel.exit_status
+        if not ended and not dialogue.refused:
+            self._end(dialogue.token)
         return self._result(dialogue, tried, deadline, ended=ended, status=status)
 
     def put(self, uploads: Sequence[Upload], *, deadline: float, progress: Progress | None = None) -> None:
@@ -84,8 +89,17 @@ class SshConnector:
         channel.settimeout(timeout)
         return cast(socket.socket, channel)
 
+    def forward(self, target: Endpoint) -> Endpoint:
+        """A loopback endpoint that leads to `target` as the node sees it, until `close`."""
+        if target not in self._forwards:
+            self._forwards[target] = Forward(lambda timeout: self.dial(target, timeout=timeout))
+        return self._forwards[target].endpoint
+
     def close(self) -> None:
-        """Nothing: the connection belongs to `Connections`, which closes it."""
+        """End the forwards; the connection belongs to `Connections`, which closes it."""
+        for forward in self._forwards.values():
+            forward.close()
+        self._forwards.clear()
 
     def _transport(self) -> paramiko.Transport:
         return self._links.transport(self._route, self._node.name, timeout=self._node.timeouts.connect)
@@ -144,6 +158,14 @@ class SshConnector:
         if result.status:
             output = result.stderr.splitlines()[-20:]
             raise CommandFailed(self._node.name, tried, result.status, output=output)
+
+    def _end(self, token: str) -> None:
+        """Kill what ran past its deadline, if that works at once: a deadline is not to be waited out twice."""
+        dialogue, until = self._dialogue(ending(token)), time.monotonic() + _ENDING
+        gone = contextlib.suppress(OSError, EOFError, paramiko.SSHException, NodeError)
+        with gone, self._session(until) as channel:
+            channel.exec_command(dialogue.command)
+            pump(channel, dialogue, until)
 
     def _lost(self, tried: str, output: Sequence[str] = ()) -> Unreachable:
         return Unreachable(
