@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.adapters.store.schema import meta
@@ -83,6 +84,24 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("distctl_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def use_write_ahead_log(engine: Engine) -> None:
+    """Let readers go on while one writes. The file remembers it, so that it is changed once.
+
+    Only a process that is alone with the file can change it, and SQLite does not wait for that by itself:
+    several that make a record at once take turns here. Raises StoreError.
+    """
+    turns = Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        wait=wait_random(0.005, 0.05),
+        stop=stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )
+    with translated(engine.url), closing(engine.raw_connection()) as raw:
+        cursor = raw.cursor()
+        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            turns(cursor.execute, "PRAGMA journal_mode = WAL")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Nothing is opened before the first use, so that a command that needs no record c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from threading import Lock
 
 from sqlalchemy import Connection, Engine
@@ -18,7 +18,7 @@ from distctl.adapters.store.engine import (
     name_of,
     parse,
     reading,
-    translated,
+    use_write_ahead_log,
     writing,
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
@@ -164,7 +164,7 @@ class SqlStore:
             bring_up_to_date(engine, self._migrations, cluster=self._cluster, now=self._clock.now)
             self._compare_cluster(engine)
             if path:
-                _use_write_ahead_log(engine)
+                use_write_ahead_log(engine)
         except BaseException:
             engine.dispose()
             raise
@@ -186,9 +186,3 @@ def _examine(engine: Engine) -> None:
         verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if verdict != "ok":
         raise StoreDamaged(f"{name_of(engine.url)}: the record is damaged: {verdict}", hint=DAMAGED_HINT)
-
-
-def _use_write_ahead_log(engine: Engine) -> None:
-    """Let readers go on while one writes. The file remembers it, so that it is changed once."""
-    with translated(engine.url), closing(engine.raw_connection()) as raw:
-        raw.cursor().execute("PRAGMA journal_mode = WAL")

@@ -31,12 +31,12 @@ def race(url: str, owner: str, say: Connection) -> None:
     store.close()
 
 
-def begin(url: str, say: Connection) -> None:
-    """Open a record that may not exist yet and say its id."""
-    say.recv()
-    store = SqlStore(url, clock=RealClock(), cluster="prod")
-    say.send(store.load().id)
-    store.close()
+def begin(say: Connection) -> None:
+    """Open each record that is named, which may not exist yet, and say its id."""
+    while url := say.recv():
+        store = SqlStore(url, clock=RealClock(), cluster="prod")
+        say.send(store.load().id)
+        store.close()
 
 
 def commit_forever(url: str, say: Connection) -> None:

@@ -154,3 +154,36 @@ def test_a_place_that_may_not_be_written(read_only, public_folder):
     assert kind == "StoreError"
     assert "may not be written by this user" in message
     assert "`store:`" in hint
+
+
+FILL = """
+import resource, sys
+from distctl.adapters.store import SqlStore
+from distctl.cluster.record import AddEvent, Event
+from distctl.errors import StoreDamaged, StoreError
+from distctl.testing import FakeClock
+store = SqlStore("sqlite:///" + sys.argv[1], clock=FakeClock())
+store.open()
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # as a full disk: no file grows beyond
+for number in range(1, 1000):
+    try:
+        store.commit(None, [AddEvent(Event(float(number), "up", "gpu01", "x" * 5000))])
+    except StoreError as error:
+        print(type(error).__name__, number, error.hint, sep="\\n")
+        break
+"""
+
+
+def test_a_disk_that_fills_up_loses_only_the_commit_that_was_refused(path):
+    """And the record is sound, and goes on as soon as there is room."""
+    answer = subprocess.run(
+        [sys.executable, "-c", FILL, str(path)], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    kind, refused_at, hint = answer.splitlines()
+    assert kind == "StoreError"
+    assert "room" in hint
+    store = SqlStore(f"sqlite:///{path}", clock=FakeClock())
+    assert [int(e.at) for e in store.events()] == list(range(1, int(refused_at)))
+    store.commit(None, [AddEvent(Event(5000.0, "up", "gpu01", "room again"))])
+    assert store.events()[-1].text == "room again"
+    store.close()

@@ -4,7 +4,7 @@ import multiprocessing
 import random
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import store_processes as work
@@ -71,16 +71,12 @@ def wait_until_free(url: str) -> None:
 
 
 def test_processes_that_make_the_record_at_once_share_one(processes, tmp_path):
-    for attempt in range(5):
-        url = f"sqlite:///{tmp_path / f'new{attempt}' / 'r.db'}"
-        with (
-            started(processes, work.begin, url) as (_, a),
-            started(processes, work.begin, url) as (_, b),
-            started(processes, work.begin, url) as (_, c),
-        ):
-            for pipe in (a, b, c):
-                pipe.send("go")
-            assert len({heard(pipe) for pipe in (a, b, c)}) == 1
+    with ExitStack() as stack:
+        pipes = [stack.enter_context(started(processes, work.begin))[1] for _ in range(4)]
+        for attempt in range(15):
+            for pipe in pipes:
+                pipe.send(f"sqlite:///{tmp_path / f'new{attempt}' / 'r.db'}")
+            assert len({heard(pipe) for pipe in pipes}) == 1
 
 
 def test_a_process_killed_while_it_commits_leaves_a_sound_record(processes, tmp_path):
