@@ -88,13 +88,13 @@ class NodeSite:
             become=self._node.ssh.become is not None,
         )
         script = look.opening(root, self._node.runtime.python or "") + facts_all.script()
-        for name, body in (("owner", look.OWNER), ("units", look.UNITS), ("stored", look.STORED)):
+        for name, body in (("owner", look.OWNER), ("units", look.UNITS), ("stored", look.STORED), ("end", ":")):
             script += section(name, body)
         before = self._clock()
         result = self._connector.run(script, tried="looking at the node", deadline=LOOK)
         found = sections(result.stdout)
         facts = facts_all.parse(found)
-        if "home" not in facts or "stored" not in found:
+        if "home" not in facts or "end" not in found:
             raise NodeError(
                 self._node.name,
                 "looking at the node",
