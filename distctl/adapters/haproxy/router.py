@@ -17,6 +17,7 @@ from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector
 
 POLL = 0.05  # seconds between two looks at checks, which come each 50 ms at the soonest
+SPARE = 5.0  # seconds of a deadline that are kept for the reload itself
 
 
 class HaproxyRouter:
@@ -100,6 +101,9 @@ class HaproxyRouter:
             return "launched"
         if seen.worker.structure == rendered.structure:
             return ""
+        while wire.would_forget(self._master.ask(wire.TABLES)) and time.monotonic() < until - SPARE:
+            time.sleep(POLL * 4)
+        seen = self._master.read() or seen
         self._folder.write_health(steps.health_file(groups, seen.worker.lines), _left(until))
         try:
             self._master.reload()

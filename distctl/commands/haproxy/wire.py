@@ -68,6 +68,7 @@ class Worker:
 
 LOOK = "show proc;@1 show info;@1 show servers state;@1 show stat -1 4 -1"
 RELOAD = "reload"
+TABLES = "@1 show peers;@1 show table"
 
 
 def old_counts(pids: Iterable[int]) -> str:
@@ -88,6 +89,17 @@ def complaints(answer: str) -> str:
 def reloaded(answer: str) -> bool:
     """Whether a reload succeeded."""
     return "Success=1" in answer.splitlines()
+
+
+def would_forget(answer: str) -> bool:
+    """Whether a reload would lose the places of sequences, from the answer to TABLES.
+
+    A worker hands its tables to the next one only once it has given up looking for a predecessor of its
+    own, some ten seconds after its start (the two lowest flags; HAProxy 2.8).
+    """
+    flags = re.search(r"^0x\w+: .*\bflags=0x([0-9a-f]+) resync_timeout=", answer, re.MULTILINE)
+    settled = flags is None or int(flags.group(1), 16) & 3 == 3  # noqa: PLR2004 - both of them
+    return not settled and re.search(r"^# table: .* used:[1-9]", answer, re.MULTILINE) is not None
 
 
 def processes(answer: str) -> Processes:

@@ -4,8 +4,8 @@
 
 REST and gRPC inference answer with the server's name and the request's digest. A request's header
 (metadata) `x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the
-connection once it has read the request. `POST /standin/models` replaces the loaded models; `GET /standin/seen` tells how many
-inference requests came.
+connection once it has read the request. `POST /standin/models` replaces the loaded models;
+`GET /standin/seen` tells how many inference requests came.
 """
 
 from __future__ import annotations
