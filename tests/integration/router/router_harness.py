@@ -140,9 +140,16 @@ class Router:
 
     def running(self, node: str) -> bool:
         """Whether HAProxy takes the server for up in any backend."""
+        return any(line.running for (_, slot), line in self._lines() if slot == f"{node}.0")
+
+    def running_in(self, backend: str, node: str) -> bool:
+        """Whether HAProxy takes the server for up in this backend."""
+        return any(line.running for place, line in self._lines() if place == (backend, f"{node}.0"))
+
+    def _lines(self):
         seen = self.control._master.read()
         assert seen is not None
-        return any(line.running for (_, slot), line in seen.worker.lines.items() if slot == f"{node}.0")
+        return seen.worker.lines.items()
 
     def infer(
         self, model: str = "digits", body: bytes = b'{"inputs":[]}', **headers: str
