@@ -1,0 +1,1 @@
+"""distctl: from an inventory of machines to a Triton cluster behind one router."""

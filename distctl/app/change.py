@@ -31,8 +31,8 @@ from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
-from distctl.policy.ports import taken_ports
 from distctl.policy.operations import Plan
+from distctl.policy.ports import taken_ports
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works

@@ -26,7 +26,7 @@ class Folder:
 
     @property
     def digest(self) -> str:
-        """The name of this content: the first 16 hex digits of the SHA-256 over every path and file digest."""
+        """The name of this content: 16 hex digits of the SHA-256 over every path and file digest."""
         lines = (f"{f.sha256} {'x' if f.executable else '-'} {f.path}\n" for f in sorted(self.files))
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
