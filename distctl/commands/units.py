@@ -98,8 +98,10 @@ fi
 tries=0
 while [ "$tries" -lt 50 ]; do
     read_pid
-    ! alive "$process" || exit 0
-    [ "$tries" -ne 0 ] || ! alive "$supervisor" || kill -USR1 "$pid"
+    if alive "$supervisor"; then
+        [ "$tries" -ne 0 ] || kill -USR1 "$pid"
+        ! alive "$process" || exit 0
+    fi
     tries=$((tries + 1))
     sleep 0.1
 done

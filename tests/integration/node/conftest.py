@@ -1,0 +1,64 @@
+"""Fixtures of the node's tests; whatever a test starts is ended after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from node_parts import Place, Supervised, make_place, sh
+
+from distctl.adapters.artifacts import Artifacts
+from distctl.cluster.content import Archive
+from distctl.commands.units import Unit, install
+from distctl.facts.python import choose
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    """Make a unit of a shell script's text; it is not started."""
+    made: list[Supervised] = []
+
+    def make(run: str, **settings: object) -> Supervised:
+        settings.setdefault("shm_prefix", f"distctl-test-{secrets.token_hex(4)}-")
+        unit = Unit(str(tmp_path / "c" / "n"), f"server-{len(made)}", **settings)
+        assert sh(install(unit, f"#!/bin/sh\n{run}\n")).returncode == 0
+        made.append(Supervised(unit))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop(0)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A claimed node on which no Triton is to be started: its runtimes are named and never made."""
+    made = make_place(tmp_path, lambda version: f"runtime-{version}")
+    made.claim()
+    return made
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Artifacts:
+    """Where runtimes come from: the wheel that DISTCTL_PYTRITON_WHEEL names, else a download that is kept."""
+    return Artifacts.from_environment()
+
+
+@pytest.fixture
+def runtime(artifacts: Artifacts, tmp_path: Path) -> Archive:
+    """The runtime for this machine's Python."""
+    found = choose(make_place(tmp_path, artifacts.digest).site.facts)
+    assert found, "no Python with a libpython: apt-get install libpython3.11, or whatever python3 is here"
+    return artifacts.runtime(found.version)
+
+
+@pytest.fixture
+def triton_place(tmp_path: Path, artifacts: Artifacts, runtime: Archive) -> Iterator[Place]:
+    """A claimed node with the runtime installed; its server is stopped at the end."""
+    made = make_place(tmp_path, artifacts.digest)
+    made.claim()
+    made.site.install(runtime)
+    yield made
+    made.site.stop(made.server, seconds=0)
