@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Output, Timeout, Why
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from distctl.app.session import Session
     from distctl.control.execute import Outcome
 
-Nodes = Annotated[list[str], typer.Argument(help="Node names, globs or ranges.", show_default=False)]
+Nodes = Annotated[list[str], typer.Argument(help="Node names, globs or ranges.", autocompletion=names.nodes)]
 
 
 def cordon(
@@ -57,27 +58,27 @@ def drain(
     from distctl.cli.running import finish, opened, seconds
 
     with opened(inventory) as session:
-        names = session.select(nodes)
+        chosen = session.select(nodes)
         limit = 0.0 if detach else seconds(timeout)
-        what = f"drain {' '.join(names)}"
+        what = f"drain {' '.join(chosen)}"
         with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             prepared = prepare(session, keeper)
-            every = intent_changes(session, names, cordoned=True, draining=True, why=message)
+            every = intent_changes(session, chosen, cordoned=True, draining=True, why=message)
             refuse_bereft(session, prepared, every, force=force)
-            closed = intent_changes(session, names, cordoned=True, draining=False, why=message)
-            if len(names) > max_unavailable:
+            closed = intent_changes(session, chosen, cordoned=True, draining=False, why=message)
+            if len(chosen) > max_unavailable:
                 session.store.commit(keeper.lease.token, closed)
             outcomes: list[Outcome] = []
-            for first in range(0, len(names), max_unavailable):
-                some = names[first : first + max_unavailable]
+            for first in range(0, len(chosen), max_unavailable):
+                some = chosen[first : first + max_unavailable]
                 session.store.commit(
                     keeper.lease.token,
                     intent_changes(session, some, cordoned=True, draining=True, why=message),
                 )
                 prepared = prepare(session, keeper)
                 outcomes += _drained(session, keeper, prepared, output, limit, force)
-            _hand_over(detach, names, outcomes)
-            finish("drain", prepared, outcomes, output, intent={"draining": names, "why": message})
+            _hand_over(detach, chosen, outcomes)
+            finish("drain", prepared, outcomes, output, intent={"draining": chosen, "why": message})
 
 
 def _drained(
@@ -110,12 +111,12 @@ def _drained(
     )
 
 
-def _hand_over(detach: bool, names: list[str], outcomes: list[Outcome]) -> None:
+def _hand_over(detach: bool, chosen: list[str], outcomes: list[Outcome]) -> None:
     from distctl.cli.output import note
     from distctl.errors import DrainExpired
 
     if detach and any(isinstance(o.error, DrainExpired) for o in outcomes):
-        note(f"the drain goes on; `distctl drain {' '.join(names)}` waits for its end")
+        note(f"the drain goes on; `distctl drain {' '.join(chosen)}` waits for its end")
 
 
 def _intend(
@@ -127,12 +128,12 @@ def _intend(
     from distctl.cli.running import change, finish, opened, seconds
 
     with opened(inventory) as session:
-        names = session.select(nodes)
-        what = f"{word} {' '.join(names)}"
+        chosen = session.select(nodes)
+        what = f"{word} {' '.join(chosen)}"
         with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             record = session.store.load()
-            draining = {n: n in record.intents and record.intents[n].draining for n in names}
-            for name in names:
+            draining = {n: n in record.intents and record.intents[n].draining for n in chosen}
+            for name in chosen:
                 keep = word == "cordon" and draining[name]
                 changes = intent_changes(
                     session, [name], cordoned=word == "cordon", draining=keep, why=message
@@ -140,4 +141,4 @@ def _intend(
                 session.store.commit(keeper.lease.token, changes)
             prepared = prepare(session, keeper)
             outcomes = change(session, keeper, prepared, what=word, output=output, yes=True)
-            finish(word, prepared, outcomes, output, intent={word: names, "why": message})
+            finish(word, prepared, outcomes, output, intent={word: chosen, "why": message})

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import InventoryFile
 
 
 def execute(
-    node: Annotated[str, typer.Argument(help="The node's name.", show_default=False)],
+    node: Annotated[str, typer.Argument(help="The node's name.", autocompletion=names.nodes)],
     command: Annotated[list[str], typer.Argument(help="The command, after `--`.", show_default=False)],
     inventory: InventoryFile = None,
     timeout: Annotated[str, typer.Option(help="How long it may take.")] = "60s",

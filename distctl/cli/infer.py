@@ -7,11 +7,12 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import Format, InventoryFile, Output
 
 
 def infer(
-    model: Annotated[str, typer.Argument(help="The model's name.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="The model's name.", autocompletion=names.models)],
     inventory: InventoryFile = None,
     output: Output = Format.TABLE,
     file: Annotated[

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import InventoryFile
 
 POLL = 1.0  # seconds between two looks with --follow
 
 
 def logs(
-    names: Annotated[list[str], typer.Argument(metavar="NODE|ROUTER...", show_default=False)],
+    sources: Annotated[
+        list[str], typer.Argument(metavar="NODE|ROUTER...", autocompletion=names.nodes_and_routers)
+    ],
     inventory: InventoryFile = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
     number: Annotated[int, typer.Option("-n", help="Lines of each log.", min=1)] = 100,
@@ -21,7 +24,7 @@ def logs(
     from distctl.cli.running import opened
 
     with opened(inventory) as session:
-        units = session.units(names)
+        units = session.units(sources)
         shown: dict[str, list[str]] = {}
         while True:
             for unit in units:

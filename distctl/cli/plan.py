@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from distctl.cli.options import Format, InventoryFile, Output
+from distctl.cli.options import Format, InventoryFile, Limit, Output
 
 PENDING = 20
 
@@ -15,6 +15,7 @@ PENDING = 20
 def plan(
     inventory: InventoryFile = None,
     output: Output = Format.TABLE,
+    limit: Limit = "*",
     prune: Annotated[bool, typer.Option(help="Also plan to remove what left the file.")] = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 20 when there is something to do.")
@@ -28,10 +29,10 @@ def plan(
     from distctl.app.change import prepare
     from distctl.app.saved import save_plan
     from distctl.cli.output import document, note, plan_document, plan_lines, wants_json
-    from distctl.cli.running import opened
+    from distctl.cli.running import narrowed, opened
 
     with opened(inventory) as session:
-        prepared = prepare(session, prune=prune)
+        prepared = narrowed(session, prepare(session, prune=prune), limit)
         if wants_json(output):
             document("plan", plan_document(prepared.plan))
         else:

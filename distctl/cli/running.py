@@ -27,6 +27,17 @@ def opened(inventory: Path | None) -> Iterator[Session]:
         yield session
 
 
+def narrowed(session: Session, prepared: Prepared, limit: str) -> Prepared:
+    """The plan with only the nodes that --limit names, and the routers' places among them."""
+    from dataclasses import replace
+
+    from distctl.policy.limit import limited
+
+    if limit == "*":
+        return prepared
+    return replace(prepared, plan=limited(prepared.plan, set(session.select([limit]))))
+
+
 def seconds(text: str | None) -> float | None:
     """A duration such as 15m in seconds; None stays None. Raises InputError."""
     if text is None:

@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import Format, InventoryFile, LeaseWait, Output, Why
 
 
 def scale(
-    wanted: Annotated[list[str], typer.Argument(metavar="MODEL=N|auto...", help="How many replicas.")],
+    wanted: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL=N|auto...", help="How many replicas.", autocompletion=names.counts),
+    ],
     inventory: InventoryFile = None,
     output: Output = Format.TABLE,
     message: Why = "",

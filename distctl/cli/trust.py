@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from distctl.cli import names
 from distctl.cli.options import InventoryFile, Yes
 
 
 def trust(
-    nodes: Annotated[list[str], typer.Argument(show_default=False)],
+    nodes: Annotated[
+        list[str], typer.Argument(help="Node names, globs or ranges.", autocompletion=names.nodes)
+    ],
     inventory: InventoryFile = None,
     yes: Yes = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Output, Why, Yes
+from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Limit, Output, Why, Yes
 
 
 def up(
@@ -18,6 +18,7 @@ def up(
         Optional[Path],  # noqa: UP045
         typer.Option("--plan", help="Carry out exactly this saved plan, or exit 8 when something moved."),
     ] = None,
+    limit: Limit = "*",
     prune: Annotated[bool, typer.Option(help="Also remove what left the file.")] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over nodes that another record has changed.")
@@ -33,13 +34,13 @@ def up(
     from distctl.app.change import leased, prepare, write_revision
     from distctl.app.saved import require_same
     from distctl.cli.output import note, wants_json
-    from distctl.cli.running import change, finish, opened, seconds
+    from distctl.cli.running import change, finish, narrowed, opened, seconds
 
     with (
         opened(inventory) as session,
         leased(session, f"up by {session.author}", wait=seconds(lease_wait) or 0.0, say=note) as keeper,
     ):
-        prepared = prepare(session, keeper, prune=prune, adopt=adopt)
+        prepared = narrowed(session, prepare(session, keeper, prune=prune, adopt=adopt), limit)
         if plan is not None:
             require_same(plan, session, prepared)
         write_revision(session, keeper, message)

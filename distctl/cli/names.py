@@ -1,0 +1,44 @@
+"""Names for the shell's completion, read from the inventory; an unreadable one completes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distctl.cluster.spec import Spec
+
+
+def nodes(incomplete: str) -> list[str]:
+    """Node names that begin so."""
+    spec = _spec()
+    return [n.name for n in spec.nodes if n.name.startswith(incomplete)] if spec else []
+
+
+def nodes_and_routers(incomplete: str) -> list[str]:
+    """Node and router names that begin so."""
+    spec = _spec()
+    routers = [r.name for r in spec.routers if r.name.startswith(incomplete)] if spec else []
+    return [*nodes(incomplete), *routers]
+
+
+def models(incomplete: str) -> list[str]:
+    """Model names that begin so."""
+    spec = _spec()
+    return [m.name for m in spec.models if m.name.startswith(incomplete)] if spec else []
+
+
+def counts(incomplete: str) -> list[str]:
+    """`MODEL=` for models that begin so."""
+    return [f"{name}=" for name in models(incomplete)]
+
+
+def _spec() -> Spec | None:
+    from distctl.config import find, load
+    from distctl.errors import DistctlError
+
+    try:
+        return load(find(None, os.environ, Path.cwd())).spec
+    except (DistctlError, OSError):
+        return None
