@@ -164,7 +164,8 @@ def tail(unit: Unit, lines: int = 20) -> str:
 def states(units_folder: str) -> str:
     """A script that prints, for every unit below a folder, the lines that `parse_states` reads."""
     return f"""{template("systemd/process.sh")}
-for folder in {quote(units_folder)}/*/; do
+cd {quote(units_folder)} 2>/dev/null || exit 0
+for folder in "$PWD"/*/; do
     cd "$folder" 2>/dev/null || continue
     folder=${{folder%/}}
     read_pid
