@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,8 @@ class Changes:
     def __init__(self, node: str, connector: Connector, paths: Callable[[], NodePaths]) -> None:
         self._node, self._connector, self._paths = node, connector, paths
         self.owner: Owner | None = None
+        # Two steps of one run wait for each other here; the node's own lock is for other runs.
+        self._one_at_a_time = threading.Lock()
 
     def run(self, script: str, *, tried: str, deadline: float = STEP) -> Result:
         """Run a script under the fence; `deadline` in seconds is its own, waiting for the lock comes on top.
@@ -48,7 +51,8 @@ class Changes:
         self.owner = owner
 
     def _sent(self, script: str, tried: str, deadline: float) -> Result:
-        result = self._connector.run(script, tried=tried, deadline=deadline + fence.LOCK_WAIT)
+        with self._one_at_a_time:
+            result = self._connector.run(script, tried=tried, deadline=deadline + fence.LOCK_WAIT)
         if result.status in (fence.LOCK_BUSY, fence.FOREIGN, fence.STALE) and fence.REFUSED in result.stdout:
             raise refused(self._node, tried, result)
         return result

@@ -88,7 +88,7 @@ class NodeSite:
             become=self._node.ssh.become is not None,
         )
         script = look.opening(root, self._node.runtime.python or "") + facts_all.script()
-        for name, body in (("owner", look.OWNER), ("units", look.UNITS), ("stored", look.STORED), ("end", ":")):
+        for name, body in look.SECTIONS:
             script += section(name, body)
         before = self._clock()
         result = self._connector.run(script, tried="looking at the node", deadline=LOOK)

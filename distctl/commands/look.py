@@ -32,6 +32,10 @@ while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-
 """
 
 
-OWNER = 'cat "$root/owner"'
-UNITS = f'cd "$root" || exit 0\n{units.states("units")}'
-STORED = f'cd "$root" || exit 0\n{stored.listing()}'
+# The last section tells a whole answer from one that was cut short.
+SECTIONS = (
+    ("owner", 'cat "$root/owner"'),
+    ("units", f'cd "$root" || exit 0\n{units.states("units")}'),
+    ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
+    ("end", ":"),
+)

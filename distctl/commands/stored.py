@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distctl.cluster.content import FileEntry
-from distctl.commands.files import quote
+from distctl.commands.files import quote, template
 from distctl.commands.paths import NodePaths
 
 TOO_SMALL = 78  # the disk has not enough room
@@ -223,8 +223,11 @@ def remove_root(paths: NodePaths) -> str:
     The lock goes last, and `guarded` refuses whoever then waited on a lock that is no longer there.
     """
     return f"""cd {quote(paths.root)} 2>/dev/null || exit 0
-for folder in units/*/; do
-    [ ! -e "$folder/pid" ] || {{ echo "$folder still runs" >&2; exit 1; }}
+{template("systemd/process.sh")}
+for folder in {quote(paths.units)}/*/; do
+    cd "$folder" 2>/dev/null || continue
+    read_pid
+    if alive "$process" || alive "$supervisor"; then echo "${{folder%/}} still runs" >&2; exit 1; fi
 done
 cd / || exit 1
 rm -rf {quote(paths.units)} {quote(paths.models)} {quote(paths.runtimes)} {quote(paths.uploads)} || exit 1

@@ -12,6 +12,6 @@ missing could not be read. Sizes are in bytes, times in seconds.
     selinux: enforcing, permissive, disabled or none
     tools.missing: of the few programs that distctl needs
     addresses: the node's own; ports: `PORT=HOLDER ...` of what listens, HOLDER `?` when it may not be seen
-    clock: the node's time; clock.offset: node minus observer, added by who looked; round_trip likewise
+    clock: the node's time; clock.offset: node minus observer, added by who looked
     python.X.Y, python.X.Y.library: an interpreter and the folder of its libpython, `` when there is none
 """

@@ -7,6 +7,10 @@
 stop_seconds=$2 memory=$3 log_bytes=$4 log_keep=$5
 cd "$1" || exit 1
 umask 077
+# Sockets are descriptors: as many as the account may have, up to what is sane.
+most=$(ulimit -Hn)
+if [ "$most" = unlimited ] || [ "$most" -gt 1048576 ]; then most=1048576; fi
+ulimit -Sn "$most" 2>/dev/null
 exec 8>>supervisor.lock
 flock -n 8 || exit 0
 

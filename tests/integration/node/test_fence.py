@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -13,7 +14,9 @@ from node_parts import Place, eventually, make_place, running
 from distctl.adapters.local import LocalConnector
 from distctl.adapters.node_site import NodeSite
 from distctl.cluster.snapshot import Owner
-from distctl.commands import fence
+from distctl.commands import fence, units
+from distctl.commands.files import quote
+from distctl.commands.units import Unit
 from distctl.errors import ForeignNode, NodeError, NodeLocked, StaleGeneration
 
 
@@ -120,9 +123,33 @@ def test_remove_leaves_nothing_and_the_node_is_nobodys(place):
 
 
 def test_remove_is_refused_while_a_unit_runs(place):
-    unit = place.path("units", "server-x")
-    place.site.change(f"mkdir -p {unit}; touch {unit}/pid", tried="pretending")
+    unit = Unit(place.site.paths.root, "server-x")
+    place.site.change(units.install(unit, "#!/bin/sh\nexec sleep 1002.2\n"), tried="making a unit")
+    place.site.change(units.start(unit), tried="starting it")
     with pytest.raises(NodeError, match="removing") as raised:
         place.site.remove()
-    assert "still runs" in raised.value.output[-1]
+    assert "server-x still runs" in raised.value.output[-1]
     assert place.site.look().owner is not None
+    place.site.change(units.stop(unit, 2), tried="stopping it")
+    place.site.remove()
+    assert not place.path().exists()
+
+
+def test_a_unit_that_a_reboot_ended_does_not_keep_the_node(place):
+    unit = place.path("units", "server-x")
+    gone = f"supervisor=another-boot {os.getpid()} 1\nprocess=another-boot {os.getpid()} 1\n"
+    place.site.change(f"mkdir -p {unit}; printf %s {quote(gone)} > {unit}/pid", tried="an old pid file")
+    place.site.remove()
+    assert not place.path().exists()
+
+
+def test_steps_of_one_run_wait_for_each_other_however_long_one_takes(place):
+    slow = threading.Thread(
+        target=place.site.change,
+        args=(f"touch {place.path('holding')}; sleep {fence.LOCK_WAIT + 1}",),
+        kwargs={"tried": "holding"},
+    )
+    slow.start()
+    eventually(place.path("holding").exists)
+    assert place.site.change("echo done", tried="waiting").stdout == "done\n"
+    slow.join()
