@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from distctl.policy.operations import Plan
+from distctl.policy.operations import Plan, SetRouterUp
 
 
 def limited(plan: Plan, nodes: Collection[str]) -> Plan:
-    """The steps on these nodes, and on no others. A step that needs one which is left out goes too.
+    """The steps on these nodes, and those that bring routers up, wherever those are.
 
+    A step that needs one which is left out goes too.
     Steps keep their numbers, so that the part can be compared with the whole.
     """
     kept: dict[int, bool] = {}
     for step in plan.steps:
-        wanted = step.operation.node in nodes
+        wanted = step.operation.node in nodes or isinstance(step.operation, SetRouterUp)
         kept[step.number] = wanted and all(kept[number] for number in step.needs)
     steps = tuple(step for step in plan.steps if kept[step.number])
     left = len(plan.steps) - len(steps)
