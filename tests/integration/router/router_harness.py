@@ -54,11 +54,18 @@ class StandIn:
         return Slot(self.server, "127.0.0.1", self.port, self.port + 1, state)
 
     def start(self) -> None:
+        assert not self.answers(), f"the port of {self.name} is taken"
         words = [sys.executable, str(HERE / "stand_in.py"), self.name, str(self.port), str(self.port + 1)]
         self.process = subprocess.Popen([*words, *self.models])
 
     def wait(self) -> None:
         wait_for(self.answers, f"{self.name} to listen")
+        assert self.pid() == self.process.pid, "another process listens on the port of this stand-in"
+
+    def pid(self) -> int:
+        """The process that answers on the port, by its own word."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/standin/pid", timeout=5) as answer:
+            return json.loads(answer.read())
 
     def answers(self) -> bool:
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sys
 
 import grpc
@@ -85,6 +86,8 @@ async def reply(state: Model, path: str, headers: dict[str, str], body: bytes) -
     if path == "/standin/models":
         state.models = set(json.loads(body))
         return 200, b"{}"
+    if path == "/standin/pid":
+        return 200, json.dumps(os.getpid()).encode()
     if path == "/standin/seen":
         return 200, json.dumps(state.seen).encode()
     if path.startswith(PREFIX):
