@@ -19,7 +19,7 @@ from distctl.adapters.copying import become_refused, copy_failed, part_name, pla
 from distctl.adapters.exchange import Exchange
 from distctl.adapters.shell import Dialogue, ending
 from distctl.cluster.spec import Endpoint, Node, SecretRef
-from distctl.errors import CommandFailed, DeadlineExceeded, NodeError
+from distctl.errors import CommandFailed, DeadlineExceeded, NodeError, NothingListens
 from distctl.ports import Progress, Result, Upload
 
 _COPY = 1024 * 1024  # bytes
@@ -75,6 +75,8 @@ class LocalConnector:
             if isinstance(target, Endpoint):
                 return socket.create_connection((target.host, target.port), timeout)
             return _dial_unix(target, timeout)
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            raise NothingListens(self._node.name, f"connecting to {target}", "nothing listens there") from error
         except OSError as error:
             raise NodeError(
                 self._node.name, f"connecting to {target}", error.strerror or str(error)

@@ -1,7 +1,7 @@
-"""What paramiko's channels lack: unix sockets, and one wait for both outputs, the end and the deadline.
+"""What paramiko's channels lack: unix sockets, sshd's words for a refusal, and one wait for both outputs, the end and the deadline.
 
-The message for the first is built from paramiko's own parts, because it has no public way to send it; only
-this file and the agent in `auth` reach into its private names.
+The message for the first is built from paramiko's own parts, because it has no public way to send it, and
+its handler of refusals drops the words; only this file and the agent in `auth` reach into its private names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import paramiko
 from paramiko.channel import Channel
-from paramiko.common import cMSG_CHANNEL_OPEN
+from paramiko.common import MSG_CHANNEL_OPEN_FAILURE, cMSG_CHANNEL_OPEN
 from paramiko.message import Message
 
 from distctl.adapters.shell import Dialogue
@@ -24,6 +24,43 @@ _LONGEST_POLL = 0.5
 _CHUNK = 256 * 1024
 _PACKET = 32768  # bytes; OpenSSH's own
 _STREAM_WINDOW = 2 * 1024 * 1024
+
+
+REFUSED = "Connection refused"  # strerror(ECONNREFUSED), which sshd sends word for word, in no other language
+
+
+def open_tcp(transport: paramiko.Transport, host: str, port: int, *, timeout: float) -> Channel:
+    """A stream to a TCP endpoint as the node sees it: `direct-tcpip`, RFC 4254 section 7.2.
+
+    Raises paramiko.ChannelException with sshd's own words when it could not connect (paramiko's own says
+    "Connect failed" of a refusal and of a missing route alike), paramiko.SSHException.
+    """
+    _keep_words(transport)
+    channel: Channel = transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
+    return channel
+
+
+def _keep_words(transport: paramiko.Transport) -> None:
+    handlers: Any = transport._handler_table  # type: ignore[attr-defined]  # made to be changed, says paramiko
+    handle = handlers[MSG_CHANNEL_OPEN_FAILURE]
+    if getattr(handle, "keeps_words", False):
+        return
+
+    def keeping(message: Message) -> None:
+        number, reason = message.get_int(), message.get_int()
+        words = message.get_text()
+        message.rewind()
+        with transport.lock:
+            event = transport.channel_events.pop(number, None)
+        handle(message)
+        transport.saved_exception = paramiko.ChannelException(reason, words)
+        if event is not None:
+            wire: Any = transport
+            wire._channels.delete(number)
+            event.set()
+
+    keeping.keeps_words = True  # type: ignore[attr-defined]
+    handlers[MSG_CHANNEL_OPEN_FAILURE] = keeping
 
 
 def open_unix(transport: paramiko.Transport, path: str, *, timeout: float) -> Channel:

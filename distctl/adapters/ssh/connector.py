@@ -29,6 +29,7 @@ from distctl.adapters.ssh.copier import (
 )
 from distctl.adapters.ssh.forward import Forward
 from distctl.adapters.ssh.links import Links, in_words
+from distctl.adapters.ssh.packets import within
 from distctl.adapters.ssh.route import Route
 from distctl.adapters.ssh.sftp import Session
 from distctl.cluster.spec import Endpoint, Node
@@ -114,12 +115,14 @@ class SshConnector:
     @contextmanager
     def _session(self, until: float) -> Iterator[paramiko.Channel]:
         transport = self._transport()
-        channel = transport.open_session(timeout=max(until - time.monotonic(), 0.1))
-        try:
-            channel.settimeout(max(until - time.monotonic(), 0.1))
-            yield channel
-        finally:
-            channel.close()
+        with within(until):
+            channel = transport.open_session(timeout=max(until - time.monotonic(), 0.1))
+            try:
+                channel.settimeout(max(until - time.monotonic(), 0.1))
+                yield channel
+            finally:
+                with contextlib.suppress(EOFError):
+                    channel.close()
 
     @contextmanager
     def _lost_is_unreachable(self, tried: str, deadline: float, until: float) -> Iterator[None]:
@@ -160,7 +163,7 @@ class SshConnector:
             raise CommandFailed(self._node.name, tried, result.status, output=output)
 
     def _end(self, token: str) -> None:
-        """Kill what ran past its deadline, if that works at once: a deadline is not to be waited out twice."""
+        """Kill what ran past its deadline, if that works at once."""
         dialogue, until = self._dialogue(ending(token)), time.monotonic() + _ENDING
         gone = contextlib.suppress(OSError, EOFError, paramiko.SSHException, NodeError)
         with gone, self._session(until) as channel:

@@ -18,7 +18,7 @@ from distctl.adapters.ssh.wire import Reader
 from distctl.ports import Upload
 
 STAGING = ".distctl-staging"  # in the login user's home, for copies that root will move
-_CHUNK = 32 * 1024  # what every SFTP server takes; larger writes gained nothing against OpenSSH's
+_CHUNK = 32 * 1024  # bytes: what every SFTP server takes
 _RESUMED = 1024 * 1024  # bytes from which on a cut copy is looked for
 _RENAME, _FSYNC, _STATVFS = "posix-rename@openssh.com", "fsync@openssh.com", "statvfs@openssh.com"
 

@@ -14,13 +14,14 @@ import paramiko
 from distctl.adapters.ssh.auth import Secret, authenticate
 from distctl.adapters.ssh.host_keys import known, preferred, verify
 from distctl.adapters.ssh.known_hosts import HostKey
+from distctl.adapters.ssh.packets import PatientPacketizer
 from distctl.adapters.ssh.route import Hop
 
 LOG = "distctl.ssh"
 KEEPALIVE = 30  # seconds
 WINDOW = 128 * 1024 * 1024  # bytes we let a node send ahead: a small one costs a round trip each 2 MiB
 _GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # half again as fast as paramiko's first choice
-_LOST_AFTER = 60_000  # milliseconds without an answer until the kernel gives a connection up
+_LOST_AFTER = 45_000  # milliseconds without an answer until the kernel gives a connection up
 
 Stream = socket.socket | paramiko.Channel
 
@@ -51,7 +52,7 @@ def handshake(hop: Hop, via: paramiko.Transport | None, *, timeout: float) -> pa
     until = time.monotonic() + timeout
     stream = _stream(hop, via, timeout)
     try:
-        transport = paramiko.Transport(stream, default_window_size=WINDOW)
+        transport = paramiko.Transport(stream, default_window_size=WINDOW, packetizer_class=PatientPacketizer)
     except BaseException:
         stream.close()
         raise
