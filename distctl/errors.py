@@ -14,6 +14,7 @@ machine said, and the next command to run. The command line catches `DistctlErro
     │   │   └── HostKeyChanged  4
     │   ├── CommandFailed       1   a remote command ended with a status other than 0
     │   ├── DeadlineExceeded    1   a remote step took longer than it may
+    │   ├── NothingListens      1   the place answered, and nothing listens on that port or socket
     │   ├── NodeLocked          5   another change is under way on that node
     │   ├── StaleGeneration     5   somebody newer has changed this node since
     │   ├── ForeignNode         8   the node belongs to another cluster or record
@@ -118,6 +119,10 @@ class DeadlineExceeded(NodeError):
     ) -> None:
         super().__init__(node, tried, f"no end within {seconds:g} s", output=output, hint=hint)
         self.seconds = seconds
+
+
+class NothingListens(NodeError):
+    """A stream was refused by the machine that it was meant for: it is there, and nothing listens."""
 
 
 class NodeLocked(NodeError):

@@ -61,7 +61,9 @@ class Connector(Protocol):
     def dial(self, target: Endpoint | str, *, timeout: float) -> socket.socket:
         """A stream to a TCP endpoint as the node sees it, or to a unix socket's path on the node.
 
-        What comes back has sendall, recv, settimeout, shutdown and close. Raises Unreachable, NodeError.
+        What comes back has sendall, recv, settimeout, shutdown and close.
+
+        Raises NothingListens when the target's machine refused, Unreachable, NodeError (no way there).
         """
 
     def close(self) -> None:

@@ -76,7 +76,9 @@ class LocalConnector:
                 return socket.create_connection((target.host, target.port), timeout)
             return _dial_unix(target, timeout)
         except (ConnectionRefusedError, FileNotFoundError) as error:
-            raise NothingListens(self._node.name, f"connecting to {target}", "nothing listens there") from error
+            raise NothingListens(
+                self._node.name, f"connecting to {target}", "nothing listens there"
+            ) from error
         except OSError as error:
             raise NodeError(
                 self._node.name, f"connecting to {target}", error.strerror or str(error)

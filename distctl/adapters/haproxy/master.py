@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from distctl.commands.haproxy import wire
-from distctl.errors import NodeError, RouterError, Unreachable
+from distctl.errors import NothingListens, RouterError
 
 TIMEOUT = 5.0  # seconds without a byte; a reload of 10,000 slots takes 0.1
 BATCH = 100  # commands in one line: HAProxy reads a line into one buffer
@@ -31,12 +31,10 @@ class Master:
         self._name, self._dial = name, dial
 
     def read(self) -> Reading | None:
-        """What the workers are now; None when nothing listens. Raises Unreachable, RouterError."""
+        """What the workers are now; None when nothing listens. Raises NodeError, RouterError."""
         try:
             answer = self.ask(wire.LOOK)
-        except Unreachable:
-            raise
-        except NodeError:
+        except NothingListens:
             return None
         processes = wire.processes(answer)
         worker = wire.worker(answer)

@@ -1,4 +1,4 @@
-"""What paramiko's channels lack: unix sockets, sshd's words for a refusal, and one wait for both outputs, the end and the deadline.
+"""What paramiko's channels lack: unix sockets, words for a refusal, and one wait for outputs, end and deadline.
 
 The message for the first is built from paramiko's own parts, because it has no public way to send it, and
 its handler of refusals drops the words; only this file and the agent in `auth` reach into its private names.
@@ -32,35 +32,15 @@ REFUSED = "Connection refused"  # strerror(ECONNREFUSED), which sshd sends word 
 def open_tcp(transport: paramiko.Transport, host: str, port: int, *, timeout: float) -> Channel:
     """A stream to a TCP endpoint as the node sees it: `direct-tcpip`, RFC 4254 section 7.2.
 
-    Raises paramiko.ChannelException with sshd's own words when it could not connect (paramiko's own says
-    "Connect failed" of a refusal and of a missing route alike), paramiko.SSHException.
+    Raises paramiko.ChannelException with sshd's own words when it could not connect, TimeoutError,
+    paramiko.SSHException.
     """
-    _keep_words(transport)
-    channel: Channel = transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
-    return channel
-
-
-def _keep_words(transport: paramiko.Transport) -> None:
-    handlers: Any = transport._handler_table  # type: ignore[attr-defined]  # made to be changed, says paramiko
-    handle = handlers[MSG_CHANNEL_OPEN_FAILURE]
-    if getattr(handle, "keeps_words", False):
-        return
-
-    def keeping(message: Message) -> None:
-        number, reason = message.get_int(), message.get_int()
-        words = message.get_text()
-        message.rewind()
-        with transport.lock:
-            event = transport.channel_events.pop(number, None)
-        handle(message)
-        transport.saved_exception = paramiko.ChannelException(reason, words)
-        if event is not None:
-            wire: Any = transport
-            wire._channels.delete(number)
-            event.set()
-
-    keeping.keeps_words = True  # type: ignore[attr-defined]
-    handlers[MSG_CHANNEL_OPEN_FAILURE] = keeping
+    fields = Message()
+    fields.add_string(host)
+    fields.add_int(port)
+    fields.add_string("127.0.0.1")
+    fields.add_int(0)
+    return _open(transport, "direct-tcpip", fields, timeout)
 
 
 def open_unix(transport: paramiko.Transport, path: str, *, timeout: float) -> Channel:
@@ -69,18 +49,25 @@ def open_unix(transport: paramiko.Transport, path: str, *, timeout: float) -> Ch
     The payload after the usual four fields is: string path, string reserved, uint32 reserved.
     Raises paramiko.ChannelException when sshd refuses, TimeoutError, paramiko.SSHException.
     """
+    fields = Message()
+    fields.add_string(path)
+    fields.add_string("")
+    fields.add_int(0)
+    return _open(transport, "direct-streamlocal@openssh.com", fields, timeout)
+
+
+def _open(transport: paramiko.Transport, kind: str, fields: Message, timeout: float) -> Channel:
     wire: Any = transport
+    refusals = _refusals(transport)
     with transport.lock:
         number = wire._next_channel()
         message = Message()
         message.add_byte(cMSG_CHANNEL_OPEN)
-        message.add_string("direct-streamlocal@openssh.com")
+        message.add_string(kind)
         message.add_int(number)
         message.add_int(_STREAM_WINDOW)
         message.add_int(_PACKET)
-        message.add_string(path)
-        message.add_string("")
-        message.add_int(0)
+        message.add_bytes(fields.asbytes())
         channel: Any = Channel(number)
         wire._channels.put(number, channel)
         transport.channel_events[number] = event = threading.Event()
@@ -90,9 +77,34 @@ def open_unix(transport: paramiko.Transport, path: str, *, timeout: float) -> Ch
     wire._send_user_message(message)
     _wait_open(transport, event, timeout)
     opened: Channel | None = wire._channels.get(number)
-    if opened is None:  # refused: paramiko forgot the channel and kept the reason
-        raise transport.get_exception() or paramiko.SSHException("the channel was refused")
+    if opened is None:  # refused: paramiko forgot the channel
+        raise refusals.pop(number, None) or paramiko.SSHException("the channel was refused")
     return opened
+
+
+def _refusals(transport: paramiko.Transport) -> dict[int, paramiko.ChannelException]:
+    """Refusals with sshd's words, by channel.
+
+    paramiko keeps one for all channels, and says "Connect failed" of a refusal and of a missing route alike.
+    """
+    wire: Any = transport
+    with transport.lock:
+        handle = wire._handler_table[MSG_CHANNEL_OPEN_FAILURE]
+        known: dict[int, paramiko.ChannelException] | None = getattr(handle, "refusals", None)
+        if known is not None:
+            return known
+        found: dict[int, paramiko.ChannelException] = {}
+
+        def keeping(message: Message) -> None:
+            number, reason = message.get_int(), message.get_int()
+            found[number] = paramiko.ChannelException(reason, message.get_text())
+            message.rewind()
+            handle(message)
+
+        wrapper: Any = keeping
+        wrapper.refusals = found
+        wire._handler_table[MSG_CHANNEL_OPEN_FAILURE] = wrapper
+        return found
 
 
 def _wait_open(transport: paramiko.Transport, event: threading.Event, timeout: float) -> None:

@@ -16,7 +16,7 @@ import paramiko
 from distctl.adapters.copying import become_refused, copy_failed, placing
 from distctl.adapters.shell import Dialogue, ending
 from distctl.adapters.ssh.auth import Secret
-from distctl.adapters.ssh.channels import open_unix, pump
+from distctl.adapters.ssh.channels import REFUSED, open_tcp, open_unix, pump
 from distctl.adapters.ssh.copier import (
     STAGING,
     Copy,
@@ -33,7 +33,7 @@ from distctl.adapters.ssh.packets import within
 from distctl.adapters.ssh.route import Route
 from distctl.adapters.ssh.sftp import Session
 from distctl.cluster.spec import Endpoint, Node
-from distctl.errors import CommandFailed, DeadlineExceeded, NodeError, Unreachable
+from distctl.errors import CommandFailed, DeadlineExceeded, NodeError, NothingListens, Unreachable
 from distctl.ports import Progress, Result, Upload
 
 _ENDING = 1.5  # seconds for killing what ran past its deadline
@@ -78,13 +78,11 @@ class SshConnector:
         transport = self._transport()
         try:
             if isinstance(target, Endpoint):
-                channel = transport.open_channel(
-                    "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=timeout
-                )
+                channel = open_tcp(transport, target.host, target.port, timeout=timeout)
             else:
                 channel = open_unix(transport, target, timeout=timeout)
         except paramiko.ChannelException as error:
-            raise self._refused_stream(tried, error) from error
+            raise self._refused_stream(target, tried, error) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise Unreachable(self._node.name, tried, in_words(error)) from error
         channel.settimeout(timeout)
@@ -189,10 +187,14 @@ class SshConnector:
             raise self._lost(tried, output)
         return Result(status, dialogue.out.text(), dialogue.err.text())
 
-    def _refused_stream(self, tried: str, error: paramiko.ChannelException) -> NodeError:
+    def _refused_stream(
+        self, target: Endpoint | str, tried: str, error: paramiko.ChannelException
+    ) -> NodeError:
         if error.code == 1:  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
             hint = (
                 f"allow AllowTcpForwarding and AllowStreamLocalForwarding in sshd_config of {self._node.name}"
             )
             return NodeError(self._node.name, tried, "its sshd forbids forwarding", hint=hint)
-        return NodeError(self._node.name, tried, "nothing listens there")
+        if isinstance(target, Endpoint) and error.text != REFUSED:
+            return NodeError(self._node.name, tried, error.text or "no way there")
+        return NothingListens(self._node.name, tried, "nothing listens there")
