@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from distctl.cluster.content import Archive
 from distctl.errors import DistctlError, InputError
@@ -65,6 +67,8 @@ class Artifacts:
     def __init__(self, cache: Path, *, wheel: Path | None = None) -> None:
         self._cache = cache
         self._wheel = wheel
+        self._wheel_sha256 = ""
+        self._building = threading.Lock()
 
     @classmethod
     def from_environment(cls) -> Artifacts:
@@ -78,7 +82,9 @@ class Artifacts:
             raise InputError(
                 f"no runtime exists for Python {python}", hint=f"one of {', '.join(PYTHONS)} is needed"
             )
-        triton = _sha256(self._wheel) if self._wheel else PYTRITON_SHA256
+        if self._wheel and not self._wheel_sha256:
+            self._wheel_sha256 = _sha256(self._wheel)
+        triton = self._wheel_sha256 or PYTRITON_SHA256
         recipe = f"layout {LAYOUT}\ntriton {triton}\nnumpy {NUMPY_SHA256[python]}\npython {python}\n"
         return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
@@ -90,16 +96,16 @@ class Artifacts:
         digest = self.digest(python)
         path = self._cache / "runtimes" / f"{digest}.tar.gz"
         size_note = path.with_suffix(".size")
-        if not (path.exists() and size_note.exists()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unpacked = self._build(python, path)
-            size_note.write_text(str(unpacked))
+        with self._building:  # many nodes want the same one at the same time
+            if not (path.exists() and size_note.exists()):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                size_note.write_text(str(self._build(python, path)))
         return Archive(path, digest, path.stat().st_size, int(size_note.read_text()))
 
     def _build(self, python: str, path: Path) -> int:
         triton = self._wheel or self._get(PYTRITON, PYTRITON_SHA256, PYTRITON_TAG, "3.11")
         numpy = self._get(NUMPY, NUMPY_SHA256[python], NUMPY_TAG, python)
-        with zipfile.ZipFile(triton) as server, zipfile.ZipFile(numpy) as packages:
+        with _opened(triton) as server, _opened(numpy) as packages:
             members = [*_server_members(server, python), *_package_members(packages)]
             return _pack(sorted(members, key=lambda member: member.name), path)
 
@@ -111,6 +117,15 @@ class Artifacts:
             _download(requirement, sha256, tag, python, folder)
             found = list(folder.glob("*.whl"))
         return found[0]
+
+
+def _opened(wheel: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(wheel)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DistctlError(
+            f"{wheel} is no wheel: {error}", hint="remove it and run the command again"
+        ) from error
 
 
 def _download(requirement: str, sha256: str, tag: str, python: str, folder: Path) -> None:
@@ -182,13 +197,13 @@ def _pack(members: Iterable[_Member], path: Path) -> int:
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return _stream_sha256(file)
+            return _digest(file)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", hint=f"{WHEEL_VARIABLE} names it") from error
 
 
-def _stream_sha256(file: object) -> str:
+def _digest(file: IO[bytes]) -> str:
     digest = hashlib.sha256()
-    for block in iter(lambda: file.read(1 << 20), b""):  # type: ignore[attr-defined]
+    for block in iter(lambda: file.read(1 << 20), b""):
         digest.update(block)
     return digest.hexdigest()

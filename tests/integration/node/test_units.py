@@ -153,6 +153,18 @@ def test_the_log_is_rotated_and_bounded(supervised):
     assert sh(units.tail(one.unit, 2)).stdout == "line 2998\nline 2999\n"
 
 
+def test_every_unit_of_a_node_is_seen_whatever_folder_the_look_starts_from(supervised):
+    one, two = supervised("exec sleep 1001.8"), supervised("exec sleep 1001.9")
+    one.start()
+    two.start()
+    said = sh(f"cd {one.unit.root}\n{units.states('units')}").stdout
+    seen = units.parse_states(said)
+    assert [(name, sight.process is not None) for name, sight in seen.items()] == [
+        (one.unit.name, True),
+        (two.unit.name, True),
+    ]
+
+
 def test_a_signal_reaches_the_process(supervised):
     one = supervised("trap 'echo reloaded' USR2\nwhile :; do sleep 0.1; done")
     one.start()
