@@ -1,4 +1,4 @@
-"""What paramiko's channels lack: unix sockets, words for a refusal, and one wait for outputs, end and deadline.
+"""What paramiko's channels lack: unix sockets, words for a refusal, one wait for outputs, end and deadline.
 
 The message for the first is built from paramiko's own parts, because it has no public way to send it, and
 its handler of refusals drops the words; only this file and the agent in `auth` reach into its private names.
