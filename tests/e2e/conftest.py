@@ -1,0 +1,1 @@
+"""The tests that run the whole: real commands, real Triton, real HAProxy."""
