@@ -116,7 +116,7 @@ class HaproxyRouter:
     def _await_worker(self, rendered: Rendered, before: int, until: float) -> None:
         """Wait until a new worker with this structure answers."""
         while True:
-            seen = self._master.read()
+            seen = self._starting()
             if seen and seen.worker.structure == rendered.structure and seen.worker.pid not in (0, before):
                 return
             if time.monotonic() >= until:
@@ -125,6 +125,13 @@ class HaproxyRouter:
                     hint=f"distctl logs {self._id.router}",
                 )
             time.sleep(POLL)
+
+    def _starting(self) -> Reading | None:
+        """One look at a master that may just be executing itself anew, which cuts its connections."""
+        try:
+            return self._master.read()
+        except RouterError:
+            return None
 
     def _settle(
         self, groups: tuple[Group, ...], awaited: Collection[wire.Place], until: float, *, excused: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 from router_harness import Router, StandIn, alive, call, stopped, wait_for
 
+from distctl.adapters.haproxy import HaproxyRouter
+from distctl.adapters.local import LocalConnector
 from distctl.cluster.router import Pool, SlotState
+from distctl.cluster.spec import Connection, Endpoint, Node
 from distctl.errors import RouterError
 
 OFF, READY, DRAIN = SlotState.OFF, SlotState.READY, SlotState.DRAIN
@@ -37,6 +41,36 @@ def test_launched_router_says_the_states_of_its_view(router: Router) -> None:
     assert sight.running and sight.pid and sight.old_workers == ()
     assert router.sight("n1").healthy and router.sight("n1").check == "L7OK/200"
     assert answered_by(router) == {"n1", "n2"}
+
+
+class Cutting(LocalConnector):
+    """Cuts the first connections that are accepted, as a master does that executes itself anew."""
+
+    def __init__(self, cuts: int) -> None:
+        super().__init__(Node("here", Connection.LOCAL, "127.0.0.1", "127.0.0.1"))
+        self.cuts = cuts
+
+    def dial(self, target: Endpoint | str, *, timeout: float) -> socket.socket:
+        found = super().dial(target, timeout=timeout)
+        if not self.cuts:
+            return found
+        self.cuts -= 1
+        found.close()
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
+
+
+def test_launch_survives_a_master_that_cuts_its_first_connections(
+    make_router: Callable[..., Router], connector: LocalConnector
+) -> None:
+    made = make_router()
+    cutting = Cutting(cuts=3)
+    made.control = HaproxyRouter(
+        cutting, made.view.id, made.root, lambda s, t, d: connector.run(s, tried=t, deadline=d)
+    )
+    assert made.apply().startswith("launched")
+    assert cutting.cuts == 0 and answered_by(made) == {"n1", "n2"}
 
 
 def test_second_apply_changes_nothing(router: Router) -> None:
