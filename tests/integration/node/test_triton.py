@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ import tritonclient.grpc as grpcclient
 from node_parts import Place, eventually, folder_of, running
 from tritonclient.utils import InferenceServerException
 
+from distctl.adapters.node_settings import runtime_of
+from distctl.adapters.node_site import NodeSite
 from distctl.adapters.triton_http import HttpTriton, observe_servers
 from distctl.cluster.snapshot import ModelState
-from distctl.cluster.spec import Endpoint, ServerId
+from distctl.cluster.spec import Endpoint, Runtime, ServerId
 from distctl.commands.triton import memory_prefix
 from distctl.errors import TritonError
 
@@ -223,3 +226,26 @@ def test_a_server_whose_port_is_taken_says_so_in_its_log(triton_place):
         eventually(lambda: "again in" in "".join(triton_place.site.tail("server-default", 5)), 30)
         said = triton_place.site.tail("server-default", 40)
     assert any("ddress already in use" in line or "Unavailable" in line for line in said), said
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").read_text(), reason="this machine has no IPv6")
+def test_a_server_listens_on_an_ipv6_address(triton_place):
+    six = replace(triton_place.server, host="::1")
+    triton_place.site.configure(six, {}, {})
+    triton_place.site.start(six)
+    client = HttpTriton(six.http, lambda: triton_place.site.key(six))
+    eventually(lambda: settled(client), 60)
+    with grpcclient.InferenceServerClient(str(six.grpc)) as grpc:
+        assert grpc.is_server_live()
+    assert observe_servers({six.id: six.http}, {six.id: triton_place.site.key(six)})[six.id].live
+
+
+def test_an_installed_triton_is_run_where_it_lies(triton_place, runtime):
+    installed = Runtime(path=triton_place.site.paths.runtime(runtime.digest))
+    node = replace(triton_place.node, runtime=installed)
+    site = NodeSite(node, triton_place.connector, "suite", lambda version: "must not be asked")
+    other = replace(triton_place, node=node, site=site)
+    other.claim()
+    client = up(other, {})
+    assert client.live()
+    assert runtime_of(node, site.facts, lambda version: "must not be asked") == ""
