@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import wish_of
 from distctl.cluster.record import (
@@ -33,6 +34,7 @@ from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
 from distctl.policy.operations import Plan
 from distctl.policy.ports import taken_ports
+from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works
@@ -47,6 +49,7 @@ class Prepared:
     wish: Wish
     record: Record
     snapshot: Snapshot
+    ways: tuple[Way, ...] = ()  # those from routers to servers that the plan depends on, as they were tried
 
 
 @dataclass(slots=True)
@@ -110,13 +113,36 @@ def prepare(
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
+    facts = _facts(record, snapshot)
     if keeper is not None:
-        facts = [SetFacts(n, s.facts) for n, s in snapshot.nodes.items() if s.reachable]
-        changed = [f for f in facts if record.facts.get(f.node) != f.facts]
-        session.store.commit(keeper.lease.token, [*learnt, *changed])
+        session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
     wish = wish_of(session, record, snapshot, prune=prune)
-    return Prepared(diff(wish, record, snapshot), wish, record, snapshot)
+    found = Prepared(diff(wish, record, snapshot), wish, record, snapshot)
+    return _with_ways(found, session, keeper, prune=prune)
+
+
+def _facts(record: Record, snapshot: Snapshot) -> list[Change]:
+    """What was read from nodes. What was measured from there is kept until it is measured again."""
+    kept = {n: {ROUND_TRIP: f[ROUND_TRIP]} for n, f in record.facts.items() if ROUND_TRIP in f}
+    facts = [SetFacts(n, {**kept.get(n, {}), **s.facts}) for n, s in snapshot.nodes.items() if s.reachable]
+    return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
+
+
+def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool) -> Prepared:
+    """Try the ways that the plan depends on: a router checks its servers as sharply as they are near."""
+    tried = try_ways(session, ways(prepared.plan, session.spec))
+    measured: list[Change] = []
+    for place in sorted({way.router.place for way in tried}):
+        time = slowest(tried, place)
+        if time is not None:
+            facts = {**prepared.record.facts.get(place, {}), ROUND_TRIP: f"{time:g}"}
+            measured.append(SetFacts(place, facts))
+    if not measured:
+        return replace(prepared, ways=tried)
+    if keeper is not None:
+        session.store.commit(keeper.lease.token, measured)
+    return replace(with_changes(prepared, session, measured, prune=prune), ways=tried)
 
 
 def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
@@ -130,6 +156,23 @@ def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
             f"start {first.what}",
             f"ports in use: {ports}; nothing was changed",
             hint="stop what holds them, or give other ports in the inventory",
+        )
+
+
+def refuse_lost_ways(session: Session, prepared: Prepared) -> None:
+    """Raise NodeError when a router that the plan depends on cannot reach a server, with what to do."""
+    tried = {(way.router, way.server) for way in prepared.ways}
+    needed = ways(prepared.plan, session.spec)
+    found = (*prepared.ways, *try_ways(session, [pair for pair in needed if pair not in tried]))
+    missing = [way for way in lost(found) if (way.router, way.server) in needed]
+    if missing:
+        first = missing[0]
+        more = f" (and {len(missing) - 1} more ways)" if len(missing) > 1 else ""
+        raise NodeError(
+            first.router.place,
+            "reach every server",
+            f"{told(first)}{more}; nothing was changed",
+            hint=remedy(first),
         )
 
 

@@ -65,7 +65,7 @@ def change(
     show: bool = True,
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
-    from distctl.app.change import carry_out, refuse_taken_ports
+    from distctl.app.change import carry_out, refuse_lost_ways, refuse_taken_ports
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError, Refused
 
@@ -80,6 +80,7 @@ def change(
             hint="give it a second replica first, or add --force",
         )
     refuse_taken_ports(session, prepared)
+    refuse_lost_ways(session, prepared)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
         raise DistctlError("declined; no changes were made")
     with Progress() as progress:
