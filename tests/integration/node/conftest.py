@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from node_parts import Place, Supervised, make_place, sh
+from node_parts import Place, Supervised, make_place, model_folder, sh
 
 from distctl.adapters.artifacts import Artifacts
 from distctl.cluster.content import Archive
@@ -62,3 +62,9 @@ def triton_place(tmp_path: Path, artifacts: Artifacts, runtime: Archive) -> Iter
     made.site.install(runtime)
     yield made
     made.site.stop(made.server, seconds=0)
+
+
+@pytest.fixture
+def number_model(tmp_path: Path) -> Path:
+    """A small model's folder, for the python backend."""
+    return model_folder(tmp_path / "number", 1)

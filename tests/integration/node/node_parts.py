@@ -22,6 +22,21 @@ from distctl.ports import Progress, Result, Upload
 
 FIRST_PORT, LAST_PORT = 23000, 23999
 
+CONFIG = """backend: "python"
+input [ { name: "X" data_type: TYPE_FP32 dims: [ 1 ] } ]
+output [ { name: "Y" data_type: TYPE_FP32 dims: [ 1 ] } ]
+instance_group [ { count: 2 kind: KIND_CPU } ]
+"""
+CODE = """import time
+import numpy as np
+import triton_python_backend_utils as pb
+class TritonPythonModel:
+    def initialize(self, args):
+        {initialize}
+    def execute(self, requests):
+        return [pb.InferenceResponse([pb.Tensor("Y", np.array([{number}], np.float32))]) for _ in requests]
+"""
+
 
 def free_ports(count: int) -> list[int]:
     """Ports of this suite's range that nobody listens on."""
@@ -154,3 +169,11 @@ def running(text: str) -> Iterator[int]:
                 continue
             if text in line and state not in "ZX":
                 yield int(entry.name)
+
+
+def model_folder(folder: Path, number: int, initialize: str = "pass") -> Path:
+    """A model for the python backend that answers `number`, after doing `initialize` when it loads."""
+    (folder / "1").mkdir(parents=True, exist_ok=True)
+    (folder / "config.pbtxt").write_text(CONFIG)
+    (folder / "1" / "model.py").write_text(CODE.format(number=number, initialize=initialize))
+    return folder

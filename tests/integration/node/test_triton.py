@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import tritonclient.grpc as grpcclient
-from node_parts import Place, eventually, folder_of, running
+from node_parts import Place, eventually, folder_of, model_folder, running
 from tritonclient.utils import InferenceServerException
 
 from distctl.adapters.node_settings import runtime_of
@@ -26,30 +26,12 @@ from distctl.cluster.spec import Endpoint, Runtime, ServerId
 from distctl.commands.triton import memory_prefix
 from distctl.errors import TritonError
 
-CONFIG = """backend: "python"
-input [ { name: "X" data_type: TYPE_FP32 dims: [ 1 ] } ]
-output [ { name: "Y" data_type: TYPE_FP32 dims: [ 1 ] } ]
-instance_group [ { count: 2 kind: KIND_CPU } ]
-"""
-CODE = """import time
-import numpy as np
-import triton_python_backend_utils as pb
-class TritonPythonModel:
-    def initialize(self, args):
-        {initialize}
-    def execute(self, requests):
-        return [pb.InferenceResponse([pb.Tensor("Y", np.array([{number}], np.float32))]) for _ in requests]
-"""
 BROKEN = "raise ValueError('the weights are damaged')"
 
 
 def pushed(place: Place, root: Path, number: int, initialize: str = "pass") -> str:
     """Push a model that answers `number`; its digest."""
-    folder = root / f"number-{number}-{len(initialize)}"
-    (folder / "1").mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(CONFIG)
-    (folder / "1" / "model.py").write_text(CODE.format(number=number, initialize=initialize))
-    found = folder_of(folder)
+    found = folder_of(model_folder(root / f"number-{number}-{len(initialize)}", number, initialize))
     place.site.push("m", found)
     return found.digest
 
