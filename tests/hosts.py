@@ -259,6 +259,8 @@ class Host:
         self.write("/etc/hostname", f"{self.name}\n")
         self.write("/etc/hosts", f"127.0.0.1 localhost {self.name}\n::1 localhost\n")
         self._host_key("ed25519")
+        if "ssh_host_rsa_key" in sshd:
+            self._host_key("rsa")
 
     def _host_key(self, kind: str) -> None:
         path = self._root / f"etc/distctl-host/ssh_host_{kind}_key"

@@ -197,4 +197,21 @@ class SshConnector:
             return NodeError(self._node.name, tried, "its sshd forbids forwarding", hint=hint)
         if isinstance(target, Endpoint) and error.text != REFUSED:
             return NodeError(self._node.name, tried, error.text or "no way there")
+        if isinstance(target, str) and self._may_not_use(target):
+            hint = f"see who owns it: ls -l {target}"
+            return NodeError(self._node.name, tried, "the login user may not use that socket", hint=hint)
         return NothingListens(self._node.name, tried, "nothing listens there")
+
+    def _may_not_use(self, path: str) -> bool:
+        """Whether a socket is there and closed to the login user, which sshd tells like an absent one.
+
+        A router whose socket we may not open must not be taken for one that is not running.
+        """
+        dialogue = Dialogue(
+            f"[ -S {shlex.quote(path)} ] && [ ! -w {shlex.quote(path)} ]", secrets.token_hex(12)
+        )
+        until = time.monotonic() + self._node.timeouts.connect
+        lost = self._lost_is_unreachable(f"looking at {path}", self._node.timeouts.connect, until)
+        with lost, self._session(until) as channel:
+            channel.exec_command(dialogue.command)
+            return pump(channel, dialogue, until) and channel.exit_status == 0
