@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from distctl.control.execute import Outcome
 
+_NUMBERS = re.compile(r"[\d.]+")
 HEARTBEAT = 15.0  # seconds between two lines of a step that still goes on, without a terminal
 
 
@@ -25,7 +27,7 @@ class Progress:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._lines: dict[str, str] = {}
-        self._told: dict[int, float] = {}
+        self._told: dict[int, tuple[str, float]] = {}  # by step: what was told last, and when
         self._lock = threading.Lock()
         self._screen = None
         if self._live:
@@ -74,9 +76,11 @@ class Progress:
     def _plain(self, outcome: Outcome) -> None:
         number, now = outcome.step.number, time.monotonic()
         running = outcome.state.value == "running"
-        if running and number in self._told and now - self._told[number] < HEARTBEAT:
+        kind = _NUMBERS.sub("", outcome.detail)  # "3 in flight" and "2 in flight" are one kind of news
+        said, at = self._told.get(number, (None, 0.0))
+        if running and said == kind and now - at < HEARTBEAT:
             return
-        self._told[number] = now
+        self._told[number] = (kind, now)
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         state = outcome.detail if running and outcome.detail else outcome.state.value
         if outcome.state.value == "done":
