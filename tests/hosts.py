@@ -362,6 +362,8 @@ class Hosts:
             _do("ip", "link", "set", name, "up")
             if net == 0:
                 _do("ip", "addr", "add", f"10.77.{self.slot * NETWORKS}.1/24", "dev", name)
+            else:  # not even through this machine's own gateway
+                _do("ip", "route", "replace", "unreachable", f"10.77.{self.slot * NETWORKS + net}.0/24")
             self._bridges.add(net)
         return name
 
@@ -405,6 +407,7 @@ def _sweep(slot: int) -> None:
         _clear_host(None, namespace)
     for net in range(NETWORKS):
         _do("ip", "link", "del", f"dh{slot}b{net}", check=False)
+        _do("ip", "route", "del", "unreachable", f"10.77.{slot * NETWORKS + net}.0/24", check=False)
     folder = BASE / str(slot)
     if folder.exists():
         for host in folder.iterdir():
