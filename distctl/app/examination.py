@@ -1,4 +1,5 @@
-"""`doctor`: looks at each node and puts the verdicts on its facts into one list."""
+"""`doctor`: looks at each node, and from each router's place at each server, and says all that `up` would
+stumble on in one list."""
 
 from __future__ import annotations
 
@@ -6,8 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from distctl.app.reaching import try_ways
 from distctl.app.session import Session
+from distctl.cluster.snapshot import NodeSight
+from distctl.cluster.spec import Node
 from distctl.errors import DistctlError, Unreachable
+from distctl.facts.doctor import Level, verdicts
+from distctl.policy.ports import router_ports_taken
+from distctl.policy.reach import Way, remedy, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,31 +24,86 @@ class Finding:
     node: str
     level: str
     what: str
-    remedy: str
+    remedy: str = ""
     unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found at one node; `sight` is None when it could not be looked at or is none of ours."""
+
+    findings: tuple[Finding, ...]
+    sight: NodeSight | None = None
 
 
 def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     """Look at nodes side by side; findings in the inventory's order. Changes nothing."""
+    record = session.store.load()
+    session.remember(record)
+    places = [n.name for n in session.own_place()]
+    routed = {r.place for r in session.spec.router_ids}
+    others = [name for name in routed if name not in names]
     with ThreadPoolExecutor(16, thread_name_prefix="doctor") as pool:
-        return [finding for found in pool.map(lambda name: _node(session, name), names) for finding in found]
+        order = [*names, *others]
+        seen = dict(zip(order, pool.map(lambda name: _node(session, name), order), strict=True))
+    found = [finding for name in (*names, *places) for finding in seen[name].findings]
+    found += _routers(session, seen)
+    return found + _ways(session, names, seen)
 
 
-def _node(session: Session, name: str) -> list[Finding]:
-    from distctl.facts.doctor import verdicts
-
+def _node(session: Session, name: str) -> Examined:
     node = session.node(name)
     if node.external:
-        return [Finding(name, "ok", "external: runs without us", "")]
+        return Examined((Finding(name, "ok", "external: runs without us"),))
     try:
         session.connector(name).run("true", tried="connecting", deadline=node.timeouts.connect)
     except Unreachable as error:
-        return [Finding(name, "fail", error.message, error.hint, unreachable=True)]
+        return Examined((Finding(name, "fail", error.message, error.hint, unreachable=True),))
     except DistctlError as error:
-        return [Finding(name, "fail", error.message, error.hint)]
+        return Examined((Finding(name, "fail", error.message, error.hint),))
     sight = session.world.node(name).look()
     if not sight.reachable:
-        return [Finding(name, "fail", sight.error, "distctl exec " + name + " -- true", unreachable=True)]
-    return [
-        Finding(name, verdict.level, verdict.what, verdict.remedy) for verdict in verdicts(node, sight.facts)
+        return Examined((Finding(name, "fail", sight.error, f"distctl exec {name} -- true", True),))
+    return Examined(_verdicts(session, node, sight), sight)
+
+
+def _verdicts(session: Session, node: Node, sight: NodeSight) -> tuple[Finding, ...]:
+    """Verdicts on facts. What we put there ourselves is not in the way: a port of ours, a pushed runtime."""
+    ours = {unit.process.pid for unit in sight.units.values() if unit.process}
+    become = node.ssh.become is not None
+    found = verdicts(node, sight.facts, own_pids=ours, become=become, installed=bool(sight.runtimes))
+    return tuple(Finding(node.name, verdict.level.value, verdict.what, verdict.remedy) for verdict in found)
+
+
+def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:
+    """Ports of routers that somebody else holds."""
+    found = []
+    for router in session.spec.router_ids:
+        sight = seen[router.place].sight
+        if sight is None or session.world.router(router).look().running:
+            continue
+        for taken in router_ports_taken(session.spec.router(router.router), router, sight.facts):
+            what = f"port {taken.port} of {taken.what} is taken by {taken.holder}"
+            remedy_ = f"stop it, or give router {router.router} other `ports`"
+            found.append(Finding(router.place, Level.FAIL.value, what, remedy_))
+    return found
+
+
+def _ways(session: Session, names: Sequence[str], seen: dict[str, Examined]) -> list[Finding]:
+    """From each router's place to each server of these nodes, where both could be looked at."""
+    wanted = [
+        (router, server.id)
+        for router in session.spec.router_ids
+        for server in session.spec.servers
+        if server.id.node in names
+        and seen[router.place].sight is not None
+        and (seen[server.id.node].sight is not None or session.node(server.id.node).external)
     ]
+    return [_way(way) for way in try_ways(session, wanted)]
+
+
+def _way(way: Way) -> Finding:
+    if way.milliseconds is None:
+        return Finding(way.server.node, Level.FAIL.value, told(way), remedy(way))
+    what = f"router {way.router} reaches {way.server} at {way.endpoint} in {way.milliseconds:.1f} ms"
+    return Finding(way.server.node, Level.OK.value, what)

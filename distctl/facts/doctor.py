@@ -13,6 +13,7 @@ from distctl.facts.python import VERSIONS, choose, interpreters
 GLIBC = (2, 35)  # of the wheel that tritonserver comes from (manylinux_2_35)
 ARCH = "x86_64"
 DISK = 500 * 1024 * 1024  # bytes: the runtime packed (56 MB) and unpacked (168 MB), and room for models
+ROOM = 100 * 1024 * 1024  # bytes: for models and logs where no runtime has to be installed
 CLOCK = 5.0  # seconds
 APT = ("debian", "ubuntu", "linuxmint", "raspbian")
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - to be refused
@@ -40,14 +41,20 @@ Facts = Mapping[str, str]
 
 
 def verdicts(
-    node: Node, facts: Facts, *, own_pids: Collection[int] = (), become: bool = False
+    node: Node,
+    facts: Facts,
+    *,
+    own_pids: Collection[int] = (),
+    become: bool = False,
+    installed: bool = False,
 ) -> tuple[Verdict, ...]:
     """Everything worth saying of a node with these facts, the worst first.
 
-    `own_pids` are the processes of our own units there: a port that they hold is not taken. Of what the
-    facts do not say, nothing is said.
+    `own_pids` are the processes of our own units there: a port that they hold is not taken. `installed`: the
+    runtime is there already and needs no more room. Of what the facts do not say, nothing is said.
     """
     found = [verdict for check in _CHECKS for verdict in check(node, facts)]
+    found += _disk(node, facts, ROOM if installed or not _runs_ours(node) else DISK)
     found += _ports(node, facts, own_pids)
     found += _reboot(node, facts, become)
     order = list(reversed(Level))
@@ -124,13 +131,13 @@ def _tools(node: Node, facts: Facts) -> Iterator[Verdict]:
         yield Verdict(Level.FAIL, f"{', '.join(missing)} not found", f"sudo {command} install -y {packages}")
 
 
-def _disk(node: Node, facts: Facts) -> Iterator[Verdict]:
+def _disk(node: Node, facts: Facts, needed: int) -> Iterator[Verdict]:
     free, place = facts.get("disk.free", ""), facts.get("disk.mount", "its file system")
     if not free.isdecimal():
         return
     size = f"{int(free) / 1e9:.1f} GB free on {place}"
-    if int(free) < DISK:
-        remedy = f"free {DISK / 1e6:.0f} MB there, or set `directory` of {node.name} to another file system"
+    if int(free) < needed:
+        remedy = f"free {needed / 1e6:.0f} MB there, or set `directory` of {node.name} to another file system"
         yield Verdict(Level.FAIL, size, remedy)
     else:
         yield Verdict(Level.OK, size)
@@ -217,7 +224,6 @@ _CHECKS: tuple[Callable[[Node, Facts], Iterator[Verdict]], ...] = (
     _glibc,
     _python,
     _tools,
-    _disk,
     _place,
     _clock,
     _gpus,

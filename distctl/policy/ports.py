@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from distctl.cluster.snapshot import Snapshot
-from distctl.cluster.spec import Spec
+from distctl.cluster.spec import RouterId, RouterSpec, Spec
 from distctl.policy.operations import Plan, SetRouterUp, Sign, StartServer
 
 
@@ -42,6 +42,13 @@ def _wanted(plan: Plan, spec: Spec) -> Iterator[tuple[str, str, tuple[int, ...]]
             router = spec.router(operation.router.router)
             ports = (router.http_port, router.grpc_port, router.metrics_port)
             yield operation.node, f"router {operation.router}", ports
+
+
+def router_ports_taken(router: RouterSpec, id: RouterId, facts: Mapping[str, str]) -> tuple[Taken, ...]:
+    """The ports of a router that does not run that somebody holds on its place. Pure."""
+    held = _held(facts.get("ports", ""))
+    ports = (router.http_port, router.grpc_port, router.metrics_port)
+    return tuple(Taken(id.place, f"router {id}", port, held[port]) for port in ports if port in held)
 
 
 def _held(text: str) -> dict[int, str]:
