@@ -1,0 +1,151 @@
+"""Constant load by wrk (REST) and h2load (gRPC unary), and the CPU that a router spends meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers import Target
+from benchmarks.work import run
+
+FLOATS = [i / 2 for i in range(16)]
+TICK = os.sysconf("SC_CLK_TCK")
+INFER = "/v2/models/floats/infer"
+GRPC_INFER = "/inference.GRPCInferenceService/ModelInfer"
+WRK_SCRIPT = """\
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [==[{body}]==]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One round: requests a second, times in ms, and the router's CPU in us for each request (nan: no router)."""
+
+    rate: float
+    p50: float
+    p99: float
+    user: float
+    system: float
+
+    @property
+    def cpu(self) -> float:
+        """CPU per request, us."""
+        return self.user + self.system
+
+
+def rest_body(floats: list[float] | None = None) -> bytes:
+    """A request of sixteen floats as JSON."""
+    tensor = {"name": "INPUT0", "shape": [16], "datatype": "FP32", "data": floats or FLOATS}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+def grpc_message(floats: list[float] | None = None) -> bytes:
+    """The same as a serialized ModelInferRequest."""
+    from tritonclient.grpc import service_pb2 as pb
+
+    request = pb.ModelInferRequest(model_name="floats")
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[16])
+    request.raw_input_contents.append(struct.pack("<16f", *(floats or FLOATS)))
+    return bytes(request.SerializeToString())
+
+
+def rest(target: Target, clients: int, seconds: float, folder: Path) -> Measured:
+    """One round of wrk. Raises RuntimeError when an answer was not 2xx."""
+    script = folder / "post.lua"
+    script.write_text(WRK_SCRIPT.format(body=rest_body().decode()))
+    before = cpu(target.pid)
+    url = f"http://127.0.0.1:{target.http}{INFER}"
+    argv = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
+    said = run(argv, timeout=seconds + 30)
+    after = cpu(target.pid)
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(f"{target.name}: {said}")
+    requests = int(_found(r"(\d+) requests in", said))
+    return Measured(
+        float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        _milliseconds(_found(r"50%\s+([\d.]+\w+)", said)),
+        _milliseconds(_found(r"99%\s+([\d.]+\w+)", said)),
+        *_each(before, after, requests, target.pid),
+    )
+
+
+def grpc(target: Target, clients: int, seconds: float, folder: Path) -> Measured:
+    """One round of h2load, a connection for each client and one request at a time on it.
+
+    h2load sees HTTP's status alone, so the servers' own counts of answers confirm it (`answered`).
+    Raises RuntimeError when a request failed.
+    """
+    message, log = grpc_message(), folder / "h2load.log"
+    (folder / "message").write_bytes(struct.pack(">BI", 0, len(message)) + message)
+    log.unlink(missing_ok=True)
+    before = cpu(target.pid)
+    argv = ["h2load", "-t1", f"-c{clients}", "-m1", "-D", f"{seconds:g}", "-d", str(folder / "message")]
+    argv += ["-H", "content-type: application/grpc", "-H", "te: trailers", "--log-file", str(log)]
+    said = run([*argv, f"http://127.0.0.1:{target.grpc}{GRPC_INFER}"], timeout=seconds + 30)
+    after = cpu(target.pid)
+    failed = int(_found(r"(\d+) failed", said))
+    times = sorted(int(line.split()[2]) / 1000 for line in log.read_text().splitlines())
+    if failed > clients or not times:  # what is in flight at the end of the time counts as failed
+        raise RuntimeError(f"{target.name}: {said}")
+    return Measured(
+        float(_found(r"([\d.]+) req/s", said)),
+        times[len(times) // 2],
+        times[int(len(times) * 0.99)],
+        *_each(before, after, len(times), target.pid),
+    )
+
+
+def answered(ports: list[tuple[int, int]]) -> int:
+    """How many inferences the Tritons have answered well since they started."""
+    total = 0
+    for http, _ in ports:
+        with urllib.request.urlopen(f"http://127.0.0.1:{http}/v2/models/floats/stats", timeout=5) as answer:
+            total += json.load(answer)["model_stats"][0]["inference_stats"]["success"]["count"]
+    return total
+
+
+def cpu(pid: int) -> tuple[float, float]:
+    """User and system seconds of a process and all below it; zeros for pid 0."""
+    if not pid:
+        return 0.0, 0.0
+    user, system = _own(pid)
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            more = cpu(int(child))
+            user, system = user + more[0], system + more[1]
+    return user, system
+
+
+def _own(pid: int) -> tuple[float, float]:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) / TICK, int(fields[12]) / TICK
+
+
+def _each(
+    before: tuple[float, float], after: tuple[float, float], requests: int, pid: int
+) -> tuple[float, float]:
+    if not pid:
+        return float("nan"), float("nan")
+    user, system = ((b - a) * 1e6 / requests for a, b in zip(before, after, strict=True))
+    return user, system
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise RuntimeError(f"not understood: {text[:500]}")
+    return match.group(1)
+
+
+def _milliseconds(text: str) -> float:
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise RuntimeError(f"no time: {text}")

@@ -1,0 +1,128 @@
+"""What a router costs: requests a second, times and CPU for each request, against the peers and no router."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from benchmarks.cluster import LocalCluster, local_cluster
+from benchmarks.load import Measured, answered, grpc, rest
+from benchmarks.peers import Target, direct, ours, peers
+from benchmarks.work import Aim, Section, Work, median, say
+
+Load = Callable[[Target, int, float, Path], Measured]
+Rounds = dict[tuple[str, int, str], list[Measured]]
+
+CLIENTS = (16, 64)
+PROTOCOLS: dict[str, tuple[str, Load]] = {"REST": ("wrk", rest), "gRPC": ("h2load", grpc)}
+UNMEASURED = "Not measured: Caddy, Traefik, Envoy, Ray Serve (not installed by this benchmark)."
+
+
+def run(work: Work) -> list[Section]:
+    """Every router over the same two Tritons, in turn, round after round."""
+    with (
+        local_cluster(work.folder / "cluster") as cluster,
+        peers(cluster, work.folder / "peers", tuned=False) as others,
+    ):
+        cluster.wait_ready()
+        targets = [direct(cluster), ours(cluster), *others]
+        found: Rounds = {}
+        missing = [tool for tool, _ in PROTOCOLS.values() if not shutil.which(tool)]
+        for protocol, (tool, load) in PROTOCOLS.items():
+            if tool not in missing:
+                for clients in CLIENTS:
+                    _measure(work, cluster, targets, (protocol, clients), load, found)
+    section = _section(work, targets, found)
+    section.notes += [f"{tool} is not installed: its protocol was not measured." for tool in missing]
+    return [section]
+
+
+def _measure(
+    work: Work, cluster: LocalCluster, targets: list[Target], what: tuple[str, int], load: Load, found: Rounds
+) -> None:
+    protocol, clients = what
+    for target in targets:
+        with suppress(RuntimeError):  # the first connections and the caches, not counted
+            load(target, clients, 1, work.folder)
+    for number in range(1, work.rounds + 1):
+        for target in targets:
+            before = answered(cluster.servers)
+            measured = load(target, clients, work.seconds, work.folder)
+            if answered(cluster.servers) - before < 0.98 * measured.rate * work.seconds:
+                raise RuntimeError(f"{target.name}: the servers did not answer what was counted")
+            found.setdefault((protocol, clients, target.name), []).append(measured)
+            say(f"{protocol} {clients} clients, round {number}: {target.name} {measured.rate:.0f}/s")
+
+
+def _ratio(found: Rounds, key: tuple[str, int], one: str, other: str, figure: str) -> float:
+    pairs = zip(found[(*key, one)], found[(*key, other)], strict=True)
+    return median([getattr(a, figure) / getattr(b, figure) for a, b in pairs])
+
+
+def _section(work: Work, targets: list[Target], found: Rounds) -> Section:
+    section = Section(
+        "routing",
+        "Routing: requests, times and CPU",
+        f"Sixteen floats to a model that answers them, two Tritons on the CPU, everything on one machine; {work.rounds} rounds of "
+        f"{work.seconds:g} s, the routers in turn, medians. The ratios are medians of those within one round. CPU is user and system time of "
+        "all processes of the router, health checks included.",
+        [
+            "protocol",
+            "clients",
+            "router",
+            "requests/s",
+            "to direct",
+            "to plain HAProxy",
+            "p50 ms",
+            "p99 ms",
+            "CPU us per request",
+            "of it system",
+        ],
+    )
+    for protocol, clients in sorted({key[:2] for key in found}, key=lambda k: (k[0] != "REST", k[1])):
+        for target in targets:
+            section.rows.append(_row(found, (protocol, clients), target))
+        _aims(section, found, (protocol, clients))
+    section.notes.append(UNMEASURED)
+    section.notes.append(
+        "distctl's router also chooses the pool by the model's name, buffers each request up to 128 KiB so that it can be sent again, checks "
+        "each model every 0.2 s and keeps a log of failures; the plain configurations do none of it."
+    )
+    return section
+
+
+def _row(found: Rounds, key: tuple[str, int], target: Target) -> list[str]:
+    rounds = found[(*key, target.name)]
+    proxied = bool(target.pid)
+    return [
+        key[0],
+        str(key[1]),
+        target.name,
+        f"{median([m.rate for m in rounds]):.0f}",
+        f"{_ratio(found, key, target.name, 'direct', 'rate'):.2f}",
+        f"{_ratio(found, key, target.name, 'HAProxy, plain', 'rate'):.2f}",
+        f"{median([m.p50 for m in rounds]):.1f}",
+        f"{median([m.p99 for m in rounds]):.1f}",
+        f"{median([m.cpu for m in rounds]):.0f}" if proxied else "",
+        f"{median([m.system for m in rounds]):.0f}" if proxied else "",
+    ]
+
+
+def _aims(section: Section, found: Rounds, key: tuple[str, int]) -> None:
+    label = f"{key[0]}, {key[1]} clients"
+    rate = _ratio(found, key, "distctl", "HAProxy, plain", "rate")
+    cost = _ratio(found, key, "distctl", "HAProxy, plain", "cpu")
+    user = _ratio(found, key, "distctl", "HAProxy, plain", "user")
+    system = _ratio(found, key, "distctl", "HAProxy, plain", "system")
+    why = (
+        f"user time is {user:.2f} and system time {system:.2f} of the plain one: rules that find the model, the copy of each request "
+        "for a second try, and checks five times a second"
+    )
+    section.aims.append(Aim(f"throughput of a plain HAProxy ({label})", 0.92, rate, at_most=False, why=why))
+    section.aims.append(Aim(f"CPU per request of a plain HAProxy ({label})", 1.35, cost, why=why))
+    name = f"{key[0].lower()}_{key[1]}"
+    section.figures |= {f"{name}_throughput_to_haproxy": rate, f"{name}_cpu_to_haproxy": cost}
+    section.figures[f"{name}_throughput_to_direct"] = _ratio(found, key, "distctl", "direct", "rate")
+    section.figures[f"{name}_cpu_us"] = median([m.cpu for m in found[(*key, "distctl")]])
