@@ -55,9 +55,11 @@ def server_of(slot: str) -> ServerId:
 
 
 def _group(pool: Pool) -> Group:
-    for name in (pool.model, *(slot.server.slot for slot in pool.slots)):
+    for name in (pool.model, *(name for s in pool.slots for name in (s.server.node, s.server.server))):
         if not NAME.fullmatch(name):
             raise RouterError(f"{name!r} cannot be a name in HAProxy: letters, digits, '.', '_' and '-' only")
+    if dotted := next((s.server.server for s in pool.slots if "." in s.server.server), None):
+        raise RouterError(f"server {dotted!r} cannot have a dot in its name: it ends the node's in a slot's")
     first, *rest = (pool.model + suffix for suffix in SUFFIXES)
     return Group(pool.model, first, tuple(rest), pool.slots)
 

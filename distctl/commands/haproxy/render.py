@@ -20,7 +20,9 @@ from distctl.data import data_folder
 
 CONFIG = "haproxy.cfg"
 HEALTH = "health.state"
-HEADROOM = 16 * 1024  # bytes of a buffer for a request's headers and HAProxy's own reserve of 1 KB
+HEADROOM = (
+    8 * 1024
+)  # bytes of a buffer for headers and HAProxy's own reserve; each is copied with every request
 UPLOAD = 60  # seconds in which a request's headers, and a body that can be sent again, must arrive
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
