@@ -16,10 +16,20 @@ STEP = 60.0  # seconds for a step that names no deadline
 
 
 class Changes:
-    """Runs changing scripts on one node as `owner`, once there is one (see `NodeSite.claim`)."""
+    """Runs changing scripts on one node as `owner`, once there is one (see `NodeSite.claim`).
 
-    def __init__(self, node: str, connector: Connector, paths: Callable[[], NodePaths]) -> None:
-        self._node, self._connector, self._paths = node, connector, paths
+    `wait` is how many seconds the node's lock may be another run's before a change is refused.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        connector: Connector,
+        paths: Callable[[], NodePaths],
+        *,
+        wait: int = fence.LOCK_WAIT,
+    ) -> None:
+        self._node, self._connector, self._paths, self._wait = node, connector, paths, wait
         self.owner: Owner | None = None
         # Two steps of one run wait for each other here; the node's own lock is for other runs.
         self._one_at_a_time = threading.Lock()
@@ -32,7 +42,7 @@ class Changes:
         """
         if self.owner is None:
             raise NodeError(self._node, tried, "the node was not claimed before it was changed")
-        return self._sent(fence.guarded(self._paths(), self.owner, script), tried, deadline)
+        return self._sent(fence.guarded(self._paths(), self.owner, script, wait=self._wait), tried, deadline)
 
     def must(self, script: str, *, tried: str, deadline: float = STEP) -> Result:
         """The same; a status other than 0 raises CommandFailed with the last lines."""
@@ -47,12 +57,12 @@ class Changes:
 
     def claim(self, owner: Owner, *, tried: str) -> None:
         """Write the owner file; from now on changes are made as this owner."""
-        self.check(self._sent(fence.claim(self._paths(), owner), tried, STEP), tried)
+        self.check(self._sent(fence.claim(self._paths(), owner, wait=self._wait), tried, STEP), tried)
         self.owner = owner
 
     def _sent(self, script: str, tried: str, deadline: float) -> Result:
         with self._one_at_a_time:
-            result = self._connector.run(script, tried=tried, deadline=deadline + fence.LOCK_WAIT)
+            result = self._connector.run(script, tried=tried, deadline=deadline + self._wait)
         if result.status in (fence.LOCK_BUSY, fence.FOREIGN, fence.STALE) and fence.REFUSED in result.stdout:
             raise refused(self._node, tried, result)
         return result

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from distctl.adapters.node_change import Changes
 from distctl.cluster.content import Archive, FileEntry, Folder
 from distctl.commands import stored
+from distctl.commands.files import quote
 from distctl.commands.paths import NodePaths
 from distctl.errors import NodeError
 from distctl.ports import Connector, Progress, Result, Upload
@@ -27,7 +28,7 @@ class NodeDepot:
         """Put a runtime there and unpack it, unless it is there; see `ports.Depot`."""
         paths, tried = self._paths(), f"installing runtime {archive.digest}"
         there = self._changes.run(
-            f"if [ -d {stored.quote(paths.runtime(archive.digest))} ]; then echo there; exit 0; fi\n"
+            f"if [ -d {quote(paths.runtime(archive.digest))} ]; then echo there; exit 0; fi\n"
             + stored.room(paths, archive.size + archive.unpacked),
             tried=tried,
         )
@@ -48,7 +49,7 @@ class NodeDepot:
         paths, digest = self._paths(), folder.digest
         tried = f"pushing {model} {digest}"
         asked = self._changes.run(
-            f"if [ -d {stored.quote(paths.model(model, digest))} ]; then exit 0; fi\n"
+            f"if [ -d {quote(paths.model(model, digest))} ]; then exit 0; fi\n"
             + stored.missing_files(paths, model, folder.files),
             tried=tried,
             deadline=_deadline(folder.size),

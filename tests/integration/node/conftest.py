@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,20 +47,31 @@ def artifacts() -> Artifacts:
     return Artifacts.from_environment()
 
 
-@pytest.fixture
-def runtime(artifacts: Artifacts, tmp_path: Path) -> Archive:
-    """The runtime for this machine's Python."""
-    found = choose(make_place(tmp_path, artifacts.digest).site.facts)
+@pytest.fixture(scope="session")
+def installed(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Path]:
+    """The runtime for this machine's Python, and the folder of a node that it was installed on."""
+    made = make_place(tmp_path_factory.mktemp("installed"), artifacts.digest)
+    found = choose(made.site.facts)
     assert found, "no Python with a libpython: apt-get install libpython3.11, or whatever python3 is here"
-    return artifacts.runtime(found.version)
+    archive = artifacts.runtime(found.version)
+    made.claim()
+    made.site.install(archive)
+    assert made.site.look().runtimes == {archive.digest}
+    return archive, made.path("runtime")
 
 
 @pytest.fixture
-def triton_place(tmp_path: Path, artifacts: Artifacts, runtime: Archive) -> Iterator[Place]:
-    """A claimed node with the runtime installed; its server is stopped at the end."""
+def runtime(installed: tuple[Archive, Path]) -> Archive:
+    """The runtime's archive."""
+    return installed[0]
+
+
+@pytest.fixture
+def triton_place(tmp_path: Path, artifacts: Artifacts, installed: tuple[Archive, Path]) -> Iterator[Place]:
+    """A claimed node with the runtime, linked from the one above; its server is stopped at the end."""
     made = make_place(tmp_path, artifacts.digest)
     made.claim()
-    made.site.install(runtime)
+    subprocess.run(["cp", "-al", installed[1], made.path("runtime")], check=True)
     yield made
     made.site.stop(made.server, seconds=0)
 

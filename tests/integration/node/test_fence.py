@@ -12,12 +12,14 @@ import pytest
 from node_parts import Place, eventually, make_place, running
 
 from distctl.adapters.local import LocalConnector
+from distctl.adapters.node_change import Changes, refused
 from distctl.adapters.node_site import NodeSite
 from distctl.cluster.snapshot import Owner
 from distctl.commands import fence, units
 from distctl.commands.files import quote
 from distctl.commands.units import Unit
 from distctl.errors import ForeignNode, NodeError, NodeLocked, StaleGeneration
+from distctl.ports import Result
 
 
 def another(place: Place) -> Place:
@@ -83,9 +85,6 @@ def test_a_change_waits_for_the_one_before_it_and_says_who_holds_the_node(place)
 
 
 def test_a_busy_lock_is_an_error_of_its_own(place):
-    from distctl.adapters.node_change import refused
-    from distctl.ports import Result
-
     text = f"{fence.REFUSED}\n{fence.owner_text(Owner('suite', 'r', 1, 'bob@laptop', 1700000000))}"
     error = refused("one", "pushing", Result(fence.LOCK_BUSY, text, ""))
     assert isinstance(error, NodeLocked)
@@ -144,12 +143,12 @@ def test_a_unit_that_a_reboot_ended_does_not_keep_the_node(place):
 
 
 def test_steps_of_one_run_wait_for_each_other_however_long_one_takes(place):
+    changes = Changes("one", place.connector, lambda: place.site.paths, wait=1)
+    changes.owner = place.site.look().owner
     slow = threading.Thread(
-        target=place.site.change,
-        args=(f"touch {place.path('holding')}; sleep {fence.LOCK_WAIT + 1}",),
-        kwargs={"tried": "holding"},
+        target=changes.run, args=(f"touch {place.path('holding')}; sleep 2",), kwargs={"tried": "holding"}
     )
     slow.start()
     eventually(place.path("holding").exists)
-    assert place.site.change("echo done", tried="waiting").stdout == "done\n"
+    assert changes.run("echo done", tried="waiting").stdout == "done\n"
     slow.join()
