@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from distctl.ports import RouterControl, TritonClient
 
 PROBE = 3.0  # seconds that a server may take to answer a look
+WIDTH = 32  # serve addresses that are tried side by side
 REACH = 1.0  # seconds to find out whether a serve address answers this machine
 
 
@@ -43,6 +45,7 @@ class Parts:
     connections: Connections
     artifacts: Artifacts
     world: World
+    from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Makers:
     sites: dict[str, NodeSite] = field(default_factory=dict)
     tritons: dict[ServerId, TritonClient] = field(default_factory=dict)
     routers: dict[RouterId, RouterControl] = field(default_factory=dict)
-    reached: dict[ServerId, Endpoint] = field(default_factory=dict)
+    reached: dict[Endpoint, Endpoint] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def site(self, name: str) -> NodeSite:
@@ -113,15 +116,18 @@ class Makers:
         node = self.session.node(server.id.node)
         if node.connection is Connection.LOCAL or node.external:
             return server.http
-        if server.id not in self.reached:
-            self.reached[server.id] = server.http if _answers(server.http) else self._tunnel(server)
-        return self.reached[server.id]
+        return self.from_here(node.name, server.http)
 
-    def _tunnel(self, server: Server) -> Endpoint:
+    def from_here(self, place: str, endpoint: Endpoint) -> Endpoint:
+        """Where this machine reaches an endpoint of a place: directly, else through ssh to the place."""
         from distctl.adapters.ssh import SshConnector
 
-        connector = self.connections.connector(self.session.node(server.id.node))
-        return connector.forward(server.http) if isinstance(connector, SshConnector) else server.http
+        connector = self.connections.connector(self.session.node(place))
+        if not isinstance(connector, SshConnector):
+            return endpoint
+        if endpoint not in self.reached:
+            self.reached[endpoint] = endpoint if _answers(endpoint) else connector.forward(endpoint)
+        return self.reached[endpoint]
 
     def probe(
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
@@ -131,11 +137,12 @@ class Makers:
         from distctl.errors import DistctlError
 
         endpoints, lost = {}, {}
-        for server in servers:
-            try:
-                endpoints[server.id] = self.reach(server)
-            except DistctlError as error:
-                lost[server.id] = ServerSight(server.id, error=error.message)
+        with ThreadPoolExecutor(WIDTH, thread_name_prefix="reach") as pool:
+            for server, found in [(s, pool.submit(self.reach, s)) for s in servers]:
+                try:
+                    endpoints[server.id] = found.result()
+                except DistctlError as error:
+                    lost[server.id] = ServerSight(server.id, error=error.message)
         return {**observe_servers(endpoints, keys, timeout=PROBE), **lost}
 
 
@@ -190,7 +197,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world)
+    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here)
     try:
         yield session
     finally:

@@ -258,14 +258,15 @@ class Session:
         return Routing(self.world, token, self.spec.router_ids)
 
     def entrance(self, *, grpc: bool) -> Endpoint:
-        """Where clients reach the first router. Raises InputError when there is none."""
+        """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
         host = router.address
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self.node(router.on[0]).serve_address
-        return Endpoint(host, router.grpc_port if grpc else router.http_port)
+        endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
+        return self.parts.from_here(router.on[0], endpoint)
 
 
 def _address(host: str) -> str:

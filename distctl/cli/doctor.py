@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distctl.cli.options import Format, InventoryFile, Limit, Output
+
+if TYPE_CHECKING:
+    from distctl.app.examination import Finding
+
+COLOURS = {"ok": None, "warn": "yellow", "fail": "red"}
 
 
 def doctor(
@@ -18,7 +24,7 @@ def doctor(
     """Look at every node for what `up` would stumble on, and say what to do about it."""
     from distctl.app.compose import read_inventory
     from distctl.app.examination import examine
-    from distctl.cli.output import document, note, table, wants_json
+    from distctl.cli.output import document, note, wants_json
     from distctl.cli.running import opened
 
     if offline:
@@ -32,6 +38,15 @@ def doctor(
         items = [{"node": f.node, "level": f.level, "what": f.what, "remedy": f.remedy} for f in findings]
         document("doctor", {"findings": items, "healthy": not failed})
     else:
-        table(("node", "verdict", "what", "remedy"), [(f.node, f.level, f.what, f.remedy) for f in findings])
+        _lines(findings)
     unreachable = any(f.unreachable for f in findings)
     raise typer.Exit(4 if unreachable else 1 if failed else 0)
+
+
+def _lines(findings: Sequence[Finding]) -> None:
+    """One line for each finding and one for what to do; no column, since remedies are sentences."""
+    width = max((len(f.node) for f in findings), default=0)
+    for finding in findings:
+        typer.secho(f"{finding.node:<{width}}  {finding.level:<4}  {finding.what}", fg=COLOURS[finding.level])
+        if finding.remedy:
+            typer.echo(f"{'':<{width}}        next: {finding.remedy}")
