@@ -72,7 +72,7 @@ class Dialogue:
     script: str
     token: str
     become: bool = False
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     out: Tail = field(default_factory=Tail)
     err: Tail = field(default_factory=Tail)
     started: bool = field(default=False, init=False)

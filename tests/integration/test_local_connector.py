@@ -114,11 +114,19 @@ def test_a_unix_socket_is_dialled_however_long_its_path(here, tmp_path, depth):
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(f"/proc/self/fd/{here_fd}/s")
             server.listen()
-            threading.Thread(target=lambda: server.accept()[0].sendall(b"hi"), daemon=True).start()
+            greeter = threading.Thread(target=greet, args=(server,))
+            greeter.start()
             with here.dial(str(folder / "s"), timeout=5) as stream:
                 assert stream.recv(9) == b"hi"
+            greeter.join()
     finally:
         os.close(here_fd)
+
+
+def greet(server: socket.socket) -> None:
+    stream, _ = server.accept()
+    with stream:
+        stream.sendall(b"hi")
 
 
 def test_where_nothing_listens_it_is_said(here, tmp_path):

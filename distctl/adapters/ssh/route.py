@@ -17,6 +17,7 @@ from distctl.cluster.spec import Node, SecretRef, SshSettings
 from distctl.errors import InputError
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+_LAST_PORT = 65535
 _GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 
@@ -142,7 +143,7 @@ def _hop(
     password: SecretRef | None = None,
 ) -> Hop:
     host = _first(found, "hostname", name).replace("%h", name)
-    port = port or int(_first(found, "port", "22"))
+    port = port or _port(_first(found, "port", "22"), name)
     user = user or _first(found, "user", account.user)
     tokens = {"h": host, "n": name, "p": str(port), "r": user, "u": account.user, "d": str(account.home)}
     keys = ((ssh.key,) if ssh.key else ()) + _paths(found.get("identityfile", ()), tokens)
@@ -166,6 +167,12 @@ def _hop(
         password=password,
         accept_new=ssh.host_keys == "accept-new",
     )
+
+
+def _port(text: str, name: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
+        raise InputError(f"ssh_config: Port of {name} is not a port: {text}")
+    return int(text)
 
 
 def _agent(found: Mapping[str, tuple[str, ...]], tokens: Mapping[str, str]) -> str | None:
