@@ -56,7 +56,7 @@ def make_router(servers: list[StandIn], connector: LocalConnector) -> Iterator[C
     def change(script: str, tried: str, deadline: float) -> Result:
         return connector.run(script, tried=tried, deadline=deadline)
 
-    def make(root: str | None = None, **settings: object) -> Router:
+    def make(root: str | None = None, haproxy: str | None = None, **settings: object) -> Router:
         root = root or tempfile.mkdtemp(prefix="dr-")
         one, two, three = servers
         slots = (one.slot(), two.slot(), three.slot(SlotState.OFF))
@@ -70,7 +70,7 @@ def make_router(servers: list[StandIn], connector: LocalConnector) -> Iterator[C
             port + 2,
             pools=(Pool("digits", slots), Pool("seq", slots, replay=False)),
         )
-        control = HaproxyRouter(connector, view.id, root, change)
+        control = HaproxyRouter(connector, view.id, root, change, haproxy=haproxy)
         made.append(Router(control, replace(view, **settings), root))
         return made[-1]
 

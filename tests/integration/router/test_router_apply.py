@@ -216,7 +216,6 @@ def test_executable_is_the_routers_own_copy(router: Router) -> None:
 
 
 def test_settings_executable_that_cannot_be_a_router_is_refused(make_router: Make) -> None:
-    router = make_router()
-    router.control._folder._setting = "/bin/true"
+    router = make_router(haproxy="/bin/true")
     with pytest.raises(RouterError, match="/bin/true is not there, or does not run"):
         router.apply()
