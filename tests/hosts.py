@@ -23,7 +23,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -426,12 +425,3 @@ def _clear_host(folder: Path | None, namespace: str) -> None:
             if mount.is_mount():
                 _do("umount", "-l", str(mount))
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A loopback port between 21000 and 21999 that nothing listens on now."""
-    for port in range(21000, 22000):
-        with socket.socket() as stream, contextlib.suppress(OSError):
-            stream.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no port is free between 21000 and 21999")
