@@ -52,11 +52,14 @@ class _Load:
 class HttpTriton:
     """Fulfils `ports.TritonClient` for the server at `endpoint`.
 
-    `key` gives the key of its restricted API when it is needed; empty for a server that is not ours.
+    `key` gives the key of its restricted API when it is needed; empty for a server that is not ours. `grpc`
+    says where its gRPC is reached: loads go there (see `triton_grpc`); without it they go over HTTP.
     """
 
-    def __init__(self, endpoint: Endpoint, key: Callable[[], str]) -> None:
-        self._endpoint, self._key = endpoint, key
+    def __init__(
+        self, endpoint: Endpoint, key: Callable[[], str], grpc: Callable[[], Endpoint] | None = None
+    ) -> None:
+        self._endpoint, self._key, self._grpc = endpoint, key, grpc
         self._loads: dict[str, _Load] = {}
 
     def live(self) -> bool:
@@ -87,9 +90,18 @@ class HttpTriton:
         running = self._loads.get(model)
         if running and not running.ended():
             return
-        load = self._loads[model] = _Load(lambda: self._refusal(_model_path(model, "load"), LOAD))
+        load = self._loads[model] = _Load(self._loading(model))
         if load.ended(TAKEN) and load.problem:
             raise TritonError(f"{self._endpoint}: {load.problem}")
+
+    def _loading(self, model: str) -> Callable[[], str]:
+        """What asks for a load and waits for its answer."""
+        if self._grpc is None:
+            return lambda: self._refusal(_model_path(model, "load"), LOAD)
+        from distctl.adapters.triton_grpc import load_refusal
+
+        endpoint, key = self._grpc(), self._key()
+        return lambda: load_refusal(endpoint, model, key, LOAD)
 
     def unload(self, model: str) -> None:
         """Unload a model; see `ports.TritonClient`."""

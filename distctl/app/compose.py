@@ -90,7 +90,9 @@ class Makers:
             found = self.server(server)
             external = self.session.node(server.node).external
             self.tritons[server] = HttpTriton(
-                self.reach(found), (lambda: "") if external else (lambda: self.site(server.node).key(found))
+                self.reach(found),
+                (lambda: "") if external else (lambda: self.site(server.node).key(found)),
+                grpc=lambda: self.reach(found, grpc=True),
             )
         return self.tritons[server]
 
@@ -111,12 +113,13 @@ class Makers:
             )
         return self.routers[router]
 
-    def reach(self, server: Server) -> Endpoint:
+    def reach(self, server: Server, *, grpc: bool = False) -> Endpoint:
         """Where this machine reaches a server: directly, else through ssh to its node."""
         node = self.session.node(server.id.node)
+        endpoint = server.grpc if grpc else server.http
         if node.connection is Connection.LOCAL or node.external:
-            return server.http
-        return self.from_here(node.name, server.http)
+            return endpoint
+        return self.from_here(node.name, endpoint)
 
     def from_here(self, place: str, endpoint: Endpoint) -> Endpoint:
         """Where this machine reaches an endpoint of a place: directly, else through ssh to the place."""
