@@ -235,6 +235,21 @@ class Session:
             hosts=self.hosts,
             leaving=leaving,
             round_trip=0.05 if near else self._round_trip(record, router),
+            stateful=self.stateful,
+        )
+
+    @cached_property
+    def stateful(self) -> frozenset[str]:
+        """The models whose configuration, where it lies here, says that they keep state or stream."""
+        from distctl.policy.stateless import stateless
+
+        configs = {m.name: self.source(m.name) for m in self.spec.models}
+        return frozenset(
+            name
+            for name, folder in configs.items()
+            if folder is not None
+            and (file := folder / "config.pbtxt").is_file()
+            and not stateless(file.read_text(encoding="utf-8", errors="replace"))
         )
 
     def _round_trip(self, record: Record, router: RouterId) -> float | None:

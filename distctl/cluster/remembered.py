@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
@@ -28,7 +29,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What an operator said of a node."""
+    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too."""
 
     node: str
     cordoned: bool = False
@@ -36,6 +37,7 @@ class Intent:
     why: str = ""
     by: str = ""
     since: Instant = 0.0
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Load:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """One reading of the store."""
 
@@ -155,9 +157,11 @@ class Record:
     health: Mapping[ServerId, Health] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
 
+    @cached_property
+    def places(self) -> Mapping[tuple[ServerId, str], Replica]:
+        """The replicas by server and model."""
+        return {(replica.server, replica.model): replica for replica in self.replicas}
+
     def replica(self, server: ServerId, model: str) -> Replica | None:
         """The replica of a model in a server, if the record has one."""
-        for replica in self.replicas:
-            if replica.server == server and replica.model == model:
-                return replica
-        return None
+        return self.places.get((server, model))

@@ -77,6 +77,7 @@ def intents_text(record: Record) -> str:
             "node": i.node,
             "cordoned": i.cordoned,
             "draining": i.draining,
+            "stopped": i.stopped,
             "why": i.why,
             "by": i.by,
             "since": i.since,

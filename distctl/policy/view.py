@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from distctl.cluster.record import Record, Replica
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
@@ -21,17 +21,19 @@ def router_view(
     hosts: Hosts,
     leaving: tuple[Server, ...] = (),
     round_trip: float | None = None,
+    stateful: Collection[str] = (),
 ) -> RouterView:
     """What a router is to be now.
 
     `leaving` are servers of nodes that left the file and still have replicas; `round_trip` is the slowest
-    measured one from this router to a server, in milliseconds, None when it was not measured.
+    measured one from this router to a server, in milliseconds, None when it was not measured; `stateful`
+    names the models whose requests must not be sent twice unless the file says that they may.
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
     placed = {(r.server, r.model): r for r in record.replicas}
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
-    pools = tuple(_pool(spec, name, servers, placed, hosts) for name in names)
+    pools = tuple(_pool(spec, name, servers, placed, hosts, stateful) for name in names)
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
         id=router,
@@ -52,6 +54,7 @@ def _pool(
     servers: tuple[Server, ...],
     placed: Mapping[tuple[ServerId, str], Replica],
     hosts: Hosts,
+    stateful: Collection[str],
 ) -> Pool:
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
@@ -62,7 +65,8 @@ def _pool(
     )
     if model is None:
         return Pool(name, slots)
-    return Pool(name, slots, replay=model.replay != "off", total_timeout=model.total_timeout)
+    replay = model.replay == "on" or (model.replay == "auto" and name not in stateful)
+    return Pool(name, slots, replay=replay, total_timeout=model.total_timeout)
 
 
 def _may_serve(model: ModelSpec | None, node: Node | None) -> bool:

@@ -85,7 +85,7 @@ def _server(row: RowMapping) -> ServerId:
 
 
 def _intent(row: RowMapping) -> r.Intent:
-    said = {name: row[name] for name in ("node", "cordoned", "draining", "why", "since")}
+    said = {name: row[name] for name in ("node", "cordoned", "draining", "stopped", "why", "since")}
     return r.Intent(**said, by=row["author"])
 
 

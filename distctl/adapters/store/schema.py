@@ -84,6 +84,7 @@ intents = _table(
     _key("node"),
     _flag("cordoned"),
     _flag("draining"),
+    _flag("stopped"),
     _text("why"),
     _text("author"),
     _time("since"),

@@ -107,6 +107,7 @@ def _(change: r.SetIntent, connection: Connection) -> None:
     values = {
         "cordoned": intent.cordoned,
         "draining": intent.draining,
+        "stopped": intent.stopped,
         "why": intent.why,
         "author": intent.by,
         "since": intent.since,

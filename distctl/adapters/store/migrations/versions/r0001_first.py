@@ -79,7 +79,7 @@ def _wanted() -> None:
     op.create_table(
         "intents",
         _key("node"),
-        *_flag("cordoned", "draining"),
+        *_flag("cordoned", "draining", "stopped"),
         *_text("why", "author"),
         *_time("since"),
     )

@@ -1,0 +1,24 @@
+"""Whether a model keeps state between requests, read from its configuration.
+
+A request to a stateless model may be sent again to another server when its answer was lost; one to a
+sequence model would count twice, and a stream cannot be taken up in the middle.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Comments and quoted texts of protobuf's text format: a word in them says nothing.
+_ASIDE = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
+_SEQUENCES = re.compile(r"\bsequence_batching\b")
+_DECOUPLED = re.compile(r"\bdecoupled\s*:\s*(?:true|True|t|1)\b")
+
+
+def stateless(config: str) -> bool:
+    """Whether a model with this config.pbtxt answers each request by itself, with one answer.
+
+    Source of the two signs: Triton's model_config.proto, `sequence_batching` and
+    `model_transaction_policy { decoupled: true }`.
+    """
+    plain = _ASIDE.sub(" ", config)
+    return not (_SEQUENCES.search(plain) or _DECOUPLED.search(plain))
