@@ -21,27 +21,39 @@ def wait_for_models(
     load: float,
     report: Callable[[str], None],
 ) -> None:
-    """Return when the server is live and each model is ready.
+    """Return when the server is live and each model is ready, or has failed beside another that is ready.
 
     `start` and `load` are seconds; loading begins with the process, so the sum bounds both. Raises NodeError
-    that names the models that are not ready, Triton's reason, and the last lines of the log.
+    with Triton's reason and the last lines of the log when the server never answers or no model is ready;
+    one that failed beside others is told by `require_ready` when it is to be routed to.
     """
     wanted = tuple(models)
     begun = world.clock.now()
     while True:
         index = _index(world, server)
         waited = world.clock.now() - begun
-        late = _late(wanted, index) if index is not None else list(wanted)
-        if index is not None and not late:
+        late = _late(wanted, index or {})
+        failed = _failed(late, index or {})
+        over = waited > (start if index is None else start + load)
+        if index is not None and (len(failed) == len(late) or over):
+            if late and len(late) == len(wanted):
+                raise _not_ready(world, server, "; ".join(_problem(m, index, waited) for m in late))
             return
-        if index is not None and (failed := _failed(wanted, index)):
-            raise _not_ready(world, server, f"{failed} did not load")
-        if waited > (start if index is None else start + load):
-            what = "the server never answered" if index is None else f"{', '.join(late)} not ready"
-            raise _not_ready(world, server, f"{what} after {waited:.0f} s")
+        if over:
+            raise _not_ready(world, server, f"the server never answered after {waited:.0f} s")
         phase = "starting" if index is None else f"loading {', '.join(late)}"
         report(f"{phase}, {waited:.0f} s")
         world.clock.sleep(POLL)
+
+
+def require_ready(world: World, server: Server, model: str) -> None:
+    """Raise NodeError with Triton's reason and the last lines of the log unless a model is ready there.
+
+    A server that does not answer at this moment is left to the routers' own checks.
+    """
+    index = _index(world, server)
+    if index is not None and _late((model,), index):
+        raise _not_ready(world, server, _problem(model, index), tried=f"route {model} to {server.id}")
 
 
 def reload_model(
@@ -53,19 +65,21 @@ def reload_model(
     """
     begun = world.clock.now()
     client = world.triton(server.id)
+    tried = f"load {model} in {server.id}"
     try:
         client.load(model)
     except TritonError as error:
-        raise _not_ready(world, server, f"{model} did not load: {error.message}") from error
+        raise _not_ready(world, server, f"{model} did not load: {error.message}", tried=tried) from error
     while True:
         sight = (_index(world, server) or {}).get(model, ReplicaSight(ModelState.ABSENT))
         waited = world.clock.now() - begun
         if sight.state is ModelState.READY:
             return
         if sight.state is ModelState.UNAVAILABLE and sight.reason not in ("", "unloaded"):
-            raise _not_ready(world, server, f"{model} did not load: {sight.reason}")
+            raise _not_ready(world, server, f"{model} did not load: {sight.reason}", tried=tried)
         if waited > seconds:
-            raise _not_ready(world, server, f"{model} is {sight.state.value} after {waited:.0f} s")
+            problem = f"{model} is {sight.state.value} after {waited:.0f} s"
+            raise _not_ready(world, server, problem, tried=tried)
         report(f"loading, {waited:.0f} s")
         world.clock.sleep(POLL)
 
@@ -77,20 +91,26 @@ def _index(world: World, server: Server) -> dict[str, ReplicaSight] | None:
         return None
 
 
-def _late(wanted: tuple[str, ...], index: dict[str, ReplicaSight]) -> list[str]:
+def _late(wanted: Iterable[str], index: dict[str, ReplicaSight]) -> list[str]:
     return [m for m in wanted if m not in index or index[m].state is not ModelState.READY]
 
 
-def _failed(wanted: tuple[str, ...], index: dict[str, ReplicaSight]) -> str:
-    bad = [m for m in wanted if m in index and index[m].state is ModelState.UNAVAILABLE and index[m].reason]
-    return "; ".join(f"{model}: {index[model].reason}" for model in bad)
+def _failed(late: Iterable[str], index: dict[str, ReplicaSight]) -> list[str]:
+    return [m for m in late if m in index and index[m].state is ModelState.UNAVAILABLE and index[m].reason]
 
 
-def _not_ready(world: World, server: Server, problem: str) -> NodeError:
+def _problem(model: str, index: dict[str, ReplicaSight], waited: float | None = None) -> str:
+    sight = index.get(model, ReplicaSight(ModelState.ABSENT))
+    if sight.state is ModelState.UNAVAILABLE and sight.reason:
+        return f"{model} did not load: {sight.reason}"
+    return f"{model} is {sight.state.value}" + ("" if waited is None else f" after {waited:.0f} s")
+
+
+def _not_ready(world: World, server: Server, problem: str, *, tried: str = "") -> NodeError:
     unit = f"server-{server.id.server}"
     return NodeError(
         server.id.node,
-        f"start {server.id}",
+        tried or f"start {server.id}",
         problem,
         output=world.node(server.id.node).tail(unit, 20),
         hint=f"distctl logs {server.id.node}",

@@ -21,7 +21,7 @@ from distctl.cluster.record import (
     SetRouter,
 )
 from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
-from distctl.control.loading import reload_model, wait_for_models
+from distctl.control.loading import reload_model, require_ready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
 from distctl.errors import HealthGateFailed, NodeError
@@ -163,6 +163,7 @@ def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
 
 
 def _join(job: Job, op: Join, report: Report) -> None:
+    require_ready(job.world, job.server(op.server), op.model)
     report("waiting for the routers' own checks")
     if job.world.store.load().replica(op.server, op.model) is None:
         job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
