@@ -82,6 +82,7 @@ class Operator:
         return {
             "HOME": str(self.hosts.home),
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(REPOSITORY.parent),
             "LANG": "C.UTF-8",
             "DISTCTL_CACHE": str(default_cache()),
         }
