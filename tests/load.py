@@ -36,7 +36,8 @@ PROJECT = Path(__file__).parents[1]
 PAUSE = 0.02  # seconds between an answer and the next request of a client
 LONGEST_RUN = 240.0  # seconds; a load that nobody ends ends itself
 MOST = 200_000  # requests of one process
-KEPT = 40  # slowest requests and failures that are told one by one
+KEPT = 40  # failures that are told one by one
+PEAK = 0.25  # seconds of which only the longest request of each client is kept
 PATIENCE = 20.0  # seconds after which an answer that does not come is a failure
 
 
@@ -56,7 +57,7 @@ class Report:
     requests: int = 0
     failed: tuple[str, ...] = ()  # when, who, how long, what was said
     wrong: tuple[str, ...] = ()
-    slowest: tuple[Slow, ...] = ()
+    slowest: tuple[Slow, ...] = ()  # the longest of each client and quarter of a second
     by_client: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -67,7 +68,11 @@ class Report:
     def longest_between(self, begin: float, end: float, client: str = "") -> float:
         """The longest request that began, or was under way, between two instants of `time.time()`."""
         return max(
-            (s.seconds for s in self.slowest if s.at + s.seconds >= begin and s.at <= end and client in s.client),
+            (
+                s.seconds
+                for s in self.slowest
+                if s.at + s.seconds >= begin and s.at <= end and client in s.client
+            ),
             default=0.0,
         )
 
@@ -131,9 +136,7 @@ class Load:
             requests=sum(f["requests"] for f in found),
             failed=tuple(text for f in found for text in f["failed"]),
             wrong=tuple(text for f in found for text in f["wrong"]),
-            slowest=tuple(
-                sorted((Slow(*s) for f in found for s in f["slowest"]), key=lambda s: -s.seconds)
-            ),
+            slowest=tuple(sorted((Slow(*s) for f in found for s in f["slowest"]), key=lambda s: -s.seconds)),
             by_client={k: v for f in found for k, v in f["by_client"].items()},
         )
         print(f"load: {self.report}")
@@ -178,7 +181,7 @@ class Tally:
     requests: int = 0
     failed: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    slowest: list[tuple[float, float, str]] = field(default_factory=list)
+    peaks: dict[tuple[str, int], tuple[float, float, str]] = field(default_factory=dict)
     by_client: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -192,9 +195,9 @@ class Tally:
                 self.failed.append(said + failed)
             if wrong:
                 self.wrong.append(said + wrong)
-            self.slowest.append((at, seconds, client))
-            if len(self.slowest) > 50 * KEPT:
-                self.slowest = sorted(self.slowest, key=lambda s: -s[1])[: 10 * KEPT]
+            place = (client, int(at / PEAK))
+            if place not in self.peaks or self.peaks[place][1] < seconds:
+                self.peaks[place] = (at, seconds, client)
 
 
 def digits(random_: random.Random) -> tuple[str, list[dict[str, Any]], dict[str, list[Any]]]:
@@ -215,9 +218,7 @@ def simple(random_: random.Random) -> tuple[str, list[dict[str, Any]], dict[str,
     return "simple", inputs, {"OUTPUT0": [x + y for x, y in pairs], "OUTPUT1": [x - y for x, y in pairs]}
 
 
-def slow(
-    random_: random.Random, size: int = 16
-) -> tuple[str, list[dict[str, Any]], dict[str, list[Any]]]:
+def slow(random_: random.Random, size: int = 16) -> tuple[str, list[dict[str, Any]], dict[str, list[Any]]]:
     """The same back, after some time."""
     data = [float(random_.randrange(1000))] * size
     inputs = [
@@ -252,13 +253,13 @@ def unary(what: str, ask: Ask, random_: random.Random) -> None:
 def versioned(ask: Ask, random_: random.Random) -> None:
     """The input plus a number that is one of the versions' own."""
     value = random_.randrange(1_000_000)
-    inputs = [{"name": "INPUT0", "datatype": "INT32", "shape": [1], "data": [value]}]
+    inputs = [{"name": "INPUT0", "datatype": "INT32", "shape": [1, 1], "data": [value]}]
     (got,) = ask("versioned", inputs, {})["OUTPUT0"]
     if got - value not in VERSIONS:
         raise Wrong(f"{got - value} is no version's number")
 
 
-VERSIONS = {1, 2, 3, 100, 200, 300}
+VERSIONS = {1000, 2000, 3000}
 
 
 def sequence(ask: Ask, random_: random.Random, pause: float) -> None:
@@ -285,9 +286,7 @@ class Http:
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
 
-    def __call__(
-        self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]
-    ) -> dict[str, list[Any]]:
+    def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
         body = json.dumps({"inputs": inputs, **({"parameters": how} if how else {})})
         try:
             self._connection.request("POST", f"/v2/models/{model}/infer", body)
@@ -313,9 +312,7 @@ class Grpc:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         self._connection = client.InferenceServerClient(self._url, channel_args=options)
 
-    def __call__(
-        self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]
-    ) -> dict[str, list[Any]]:
+    def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
         result = self._connection.infer(model, self.tensors(inputs), client_timeout=PATIENCE, **how)
         return self.outputs(result)
 
@@ -438,9 +435,8 @@ def main(order: dict[str, Any]) -> None:
     stop.set()
     for thread in threads:
         thread.join(PATIENCE)
-    slowest = sorted(tally.slowest, key=lambda s: -s[1])[: 10 * KEPT]
     found = {k: getattr(tally, k) for k in ("requests", "failed", "wrong", "by_client")}
-    print(json.dumps({**found, "slowest": slowest}), flush=True)
+    print(json.dumps({**found, "slowest": list(tally.peaks.values())}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+"""An operator may be interrupted at any moment, by any signal: the lease is free and the next run converges."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from local_cluster import LocalCluster, local_cluster
+
+CLIENTS = ("digits:http", "digits:grpc", "slow:http", "slow:grpc")
+# A killed operator gives nothing back: the next one waits until its lease has run out.
+AFTER_A_KILL = ("--lease-wait", "60s")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Nothing of it is up: the first test brings it up, bit by bit."""
+    with local_cluster(models={"digits": 2, "slow": 2, "versioned": 2}) as cluster:
+        yield cluster
+
+
+def interrupted(cluster: LocalCluster, number: int, when: str, *words: str) -> tuple[int, str]:
+    """Begin a command and signal it once it says `when`; its exit code and what it said."""
+    with cluster.begin(*words) as process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if when in line:
+                break
+        else:
+            raise AssertionError(f"distctl {' '.join(words)} never said {when!r}:\n{said}")
+        process.send_signal(number)
+        try:
+            said += process.communicate(timeout=60)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(
+    ("number", "when", "code"),
+    [
+        (signal.SIGINT, "install runtime", 130),
+        (signal.SIGTERM, "push model", 143),
+        (signal.SIGINT, "start server", 130),
+        (signal.SIGHUP, "route digits to n1/0", 129),
+    ],
+)
+def test_a_first_up_that_is_interrupted_gives_the_lease_back(
+    cluster: LocalCluster, number: int, when: str, code: int
+) -> None:
+    """Each goes on where the one before was cut."""
+    ended, said = interrupted(cluster, number, when, "up", "-y")
+    assert ended == code, said
+    assert "error: interrupted by" in said
+    assert "Traceback" not in said
+    cluster.run("cordon", "n1")  # needs the lease and gets it at once
+    cluster.run("undrain", "n1")
+
+
+def test_up_then_converges(cluster: LocalCluster) -> None:
+    cluster.up()
+    cluster.nothing_to_do()
+    ran = cluster.up()
+    assert "Nothing to do" in ran.err
+
+
+def test_the_operator_killed_in_an_up_with_a_changed_model_costs_nothing(cluster: LocalCluster) -> None:
+    with cluster.load(*CLIENTS, "versioned:http", "versioned:grpc") as load:
+        (cluster.model("versioned") / "2" / "answer.txt").write_text("3000")
+        ended, _ = interrupted(cluster, signal.SIGKILL, "reload versioned in n1/0: running", "up", "-y")
+        assert ended == -signal.SIGKILL
+        held = cluster.up(check=5)
+        cluster.up(*AFTER_A_KILL)
+    load.report.require_whole()
+    assert "has been changing this cluster" in held.err
+    assert "--lease-wait" in held.err
+    cluster.nothing_to_do()
+
+
+@pytest.mark.nightly
+def test_the_operator_killed_in_a_drain_costs_nothing(cluster: LocalCluster) -> None:
+    with cluster.load(*CLIENTS) as load:
+        interrupted(cluster, signal.SIGKILL, "drain n1/0", "drain", "n1")
+        time.sleep(1)
+        cluster.run("drain", "n1", *AFTER_A_KILL)
+        cluster.run("undrain", "n1")
+    load.report.require_whole()
+    cluster.nothing_to_do()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("count", "when"),
+    [("1", "drain n"), ("2", "load digits in"), ("1", "unload digits"), ("2", "route digits")],
+)
+def test_the_operator_killed_in_a_scale_costs_nothing(cluster: LocalCluster, count: str, when: str) -> None:
+    with cluster.load(*CLIENTS) as load:
+        interrupted(cluster, signal.SIGKILL, when, "scale", f"digits={count}")
+        time.sleep(1)
+        cluster.up(*AFTER_A_KILL)
+        cluster.nothing_to_do()
+    load.report.require_whole()
+
+
+def test_ctrl_c_in_a_drain_releases_the_lease_and_says_what_goes_on(cluster: LocalCluster) -> None:
+    with cluster.load(*CLIENTS, "slow:http*2") as load:
+        ended, said = interrupted(cluster, signal.SIGINT, "n1", "drain", "n1")
+        assert ended == 130, said
+        cluster.run("drain", "n1")
+        cluster.run("undrain", "n1")
+    load.report.require_whole()
+    cluster.nothing_to_do()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("when", ["install runtime", "push model", "start server", "route digits"])
+def test_the_operator_killed_in_a_first_up_is_followed_by_one_that_converges(when: str) -> None:
+    with local_cluster(models={"digits": 2}) as cluster:
+        interrupted(cluster, signal.SIGKILL, when, "up", "-y")
+        cluster.up(*AFTER_A_KILL)
+        cluster.nothing_to_do()
