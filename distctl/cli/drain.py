@@ -77,7 +77,8 @@ def drain(
                 )
                 prepared = prepare(session, keeper)
                 outcomes += _drained(session, keeper, prepared, output, limit, force)
-            _hand_over(detach, chosen, outcomes)
+            if detach:
+                outcomes = _handed_over(chosen, outcomes)
             finish("drain", prepared, outcomes, output, intent={"draining": chosen, "why": message})
 
 
@@ -111,12 +112,21 @@ def _drained(
     )
 
 
-def _hand_over(detach: bool, chosen: list[str], outcomes: list[Outcome]) -> None:
+def _handed_over(chosen: list[str], outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes with drains that go on by themselves told as such: with --detach they are no failure."""
+    from dataclasses import replace
+
     from distctl.cli.output import note
+    from distctl.control.execute import State
     from distctl.errors import DrainExpired
 
-    if detach and any(isinstance(o.error, DrainExpired) for o in outcomes):
-        note(f"the drain goes on; `distctl drain {' '.join(chosen)}` waits for its end")
+    if not any(isinstance(o.error, DrainExpired) for o in outcomes):
+        return outcomes
+    note(f"the drain goes on; `distctl drain {' '.join(chosen)}` waits for its end")
+    return [
+        replace(o, state=State.RUNNING, error=None) if isinstance(o.error, DrainExpired) else o
+        for o in outcomes
+    ]
 
 
 def _intend(
