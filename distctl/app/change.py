@@ -101,10 +101,16 @@ def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
 
 
 def prepare(
-    session: Session, keeper: Keeper | None = None, *, prune: bool = False, adopt: bool = False
+    session: Session,
+    keeper: Keeper | None = None,
+    *,
+    prune: bool = False,
+    adopt: bool = False,
+    awaited: Sequence[str] = (),
 ) -> Prepared:
     """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
 
+    `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
     Raises ForeignNode when the nodes belong to another cluster or record.
     """
     record = session.store.load()
@@ -117,7 +123,7 @@ def prepare(
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
-    wish = wish_of(session, record, snapshot, prune=prune)
+    wish = wish_of(session, record, snapshot, prune=prune, awaited=awaited)
     found = Prepared(diff(wish, record, snapshot), wish, record, snapshot)
     return _with_ways(found, session, keeper, prune=prune)
 
@@ -265,5 +271,6 @@ def write_revision(session: Session, keeper: Keeper, message: str = "") -> Revis
 def with_changes(prepared: Prepared, session: Session, changes: Sequence[Change], *, prune: bool) -> Prepared:
     """The plan as it would be after some changes to the record; nothing is written."""
     record = reduce(apply, changes, prepared.record)
-    wish = wish_of(session, record, prepared.snapshot, prune=prune)
+    awaited = prepared.wish.awaited
+    wish = wish_of(session, record, prepared.snapshot, prune=prune, awaited=awaited)
     return replace(prepared, record=record, wish=wish, plan=diff(wish, record, prepared.snapshot))

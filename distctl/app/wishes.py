@@ -75,7 +75,7 @@ def refuse_bereft(
 ) -> Prepared:
     """The plan after the changes, or Refused when it takes a model's last ready replica."""
     after = with_changes(prepared, session, changes, prune=False)
-    lost = bereft(after.wish, prepared.record)
+    lost = bereft(after.wish, prepared.record, prepared.snapshot)
     if lost and not force:
         raise Refused(
             f"{', '.join(lost)} would have no ready replica, and no other node can take one",

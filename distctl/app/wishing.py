@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from distctl.cluster.record import Record, Replica
-from distctl.cluster.router import SlotState
+from distctl.cluster.record import Record
 from distctl.cluster.snapshot import Snapshot
-from distctl.policy.placement import Placement
-from distctl.policy.wish import Wish, wanted_placement
+from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
     from distctl.app.session import Session
 
 
-def wish_of(session: Session, record: Record, snapshot: Snapshot, *, prune: bool = False) -> Wish:
-    """Everything that is wanted, digests of content, start scripts and routers included."""
+def wish_of(
+    session: Session,
+    record: Record,
+    snapshot: Snapshot,
+    *,
+    prune: bool = False,
+    awaited: Iterable[str] = (),
+) -> Wish:
+    """Everything that is wanted, digests of content, start scripts and routers included.
+
+    `awaited` are draining nodes whose last request somebody waits for.
+    """
     spec = session.spec
     counts, placement = wanted_placement(spec, record, snapshot)
     contents = {model.name: session.content(model.name) for model in spec.models}
@@ -24,29 +33,22 @@ def wish_of(session: Session, record: Record, snapshot: Snapshot, *, prune: bool
         for node in spec.nodes
         if node.servers and not node.external and _reachable(snapshot, node.name)
     }
+    meanwhile = growing(record, placement)
+    in_the_end = settled(spec, record, placement, prune=prune)
     wish = Wish(
         spec=spec,
         counts=counts,
         placement=placement,
         contents=contents,
         runtimes=runtimes,
-        structures={
-            router: session.structure(_as_wanted(record, placement), router) for router in spec.router_ids
-        },
+        structures={router: session.structure(meanwhile, router) for router in spec.router_ids},
+        settled={router: session.structure(in_the_end, router) for router in spec.router_ids},
         leaving=session.leaving(record),
         prune=prune,
+        awaited=frozenset(awaited),
     )
     return session.with_scripts(wish, snapshot)
 
 
 def _reachable(snapshot: Snapshot, node: str) -> bool:
     return node in snapshot.nodes and snapshot.nodes[node].reachable
-
-
-def _as_wanted(record: Record, placement: Placement) -> Record:
-    """The record with every wanted replica in it: pools and slots of a router follow from that."""
-    from dataclasses import replace
-
-    placed = {(r.server, r.model) for r in record.replicas}
-    new = {Replica(s, m, slot=SlotState.OFF) for s, m in placement.serving if (s, m) not in placed}
-    return replace(record, replicas=record.replicas | new)

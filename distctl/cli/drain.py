@@ -75,7 +75,7 @@ def drain(
                     keeper.lease.token,
                     intent_changes(session, some, cordoned=True, draining=True, why=message),
                 )
-                prepared = prepare(session, keeper)
+                prepared = prepare(session, keeper, awaited=some)
                 outcomes += _drained(session, keeper, prepared, output, limit, force)
             if detach:
                 outcomes = _handed_over(chosen, outcomes)
@@ -106,7 +106,7 @@ def _drained(
         return outcomes
     if not confirm(f"{late[0].detail}. Cut what is left?", yes=False):
         return outcomes
-    again = prepare(session, keeper)
+    again = prepare(session, keeper, awaited=[o.step.operation.node for o in late])
     return change(
         session, keeper, again, what="drain", output=output, yes=True, force=True, drain_seconds=0.0
     )

@@ -7,8 +7,10 @@ pool or a new server changes the configuration's structure and needs a reload.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from distctl.cluster.spec import RouterId, ServerId
 
@@ -84,7 +86,7 @@ class SlotSight:
     total: int = 0  # requests since the worker started
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RouterSight:
     """What was seen of one router.
 
@@ -101,9 +103,10 @@ class RouterSight:
     slots: tuple[tuple[str, ServerId, SlotSight], ...] = ()  # (model, server, sight)
     old_workers: tuple[int, ...] = ()
 
+    @cached_property
+    def _by_place(self) -> Mapping[tuple[str, ServerId], SlotSight]:
+        return {(model, server): sight for model, server, sight in self.slots}
+
     def slot(self, model: str, server: ServerId) -> SlotSight | None:
         """What this router says of a slot; None if it has no such slot."""
-        for name, owner, sight in self.slots:
-            if name == model and owner == server:
-                return sight
-        return None
+        return self._by_place.get((model, server))

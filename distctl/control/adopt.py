@@ -8,13 +8,16 @@ Thus a fresh checkout duplicates nothing and undrains nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from dataclasses import fields
 
 from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
-from distctl.cluster.router import RouterSight, SlotState
+from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Owner, Snapshot
-from distctl.cluster.spec import Spec
+from distctl.cluster.spec import ServerId, Spec
 from distctl.errors import ForeignNode
+
+CAUTION = (SlotState.OFF, SlotState.READY, SlotState.DRAIN)
+FIELDS = {field.name for field in fields(Intent)}
 
 
 def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = False) -> list[Change]:
@@ -37,7 +40,8 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
     if newest is None:
         return []
     if not foreign:
-        return _catch_up(record, newest)
+        newer = newest.generation > record.generation
+        return [Adopt(record.id, newest.generation), *_carried(spec, snapshot, newest)] if newer else []
     if record.generation > 0 and not adopt:
         name, owner = next(iter(sorted(foreign.items())))
         raise ForeignNode(
@@ -47,26 +51,24 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
             hint="`distctl up --adopt` takes over what the nodes carry; be sure that nobody else is at work",
         )
     newest = max(foreign.values(), key=lambda o: o.generation)
+    return [Adopt(newest.record, newest.generation), *_carried(spec, snapshot, newest)]
+
+
+def _carried(spec: Spec, snapshot: Snapshot, newest: Owner) -> list[Change]:
+    """What nodes, servers and routers say of themselves."""
     return [
-        Adopt(newest.record, newest.generation),
         *(SetIntent(intent) for intent in intents(newest)),
         *(SetRouter(router.id) for router in snapshot.routers.values() if router.running),
         *_replicas(spec, snapshot),
     ]
 
 
-def _catch_up(record: Record, newest: Owner) -> list[Change]:
-    if newest.generation <= record.generation:
-        return []
-    return [Adopt(record.id, newest.generation), *(SetIntent(intent) for intent in intents(newest))]
-
-
 def intents(owner: Owner) -> list[Intent]:
-    """The intents that an owner file carries; an unreadable one carries none."""
+    """The intents that an owner file carries; what a newer distctl added to them is left out."""
     try:
         found = json.loads(owner.intents or "[]")
-        return [Intent(**item) for item in found]
-    except (ValueError, TypeError):
+        return [Intent(**{k: v for k, v in item.items() if k in FIELDS}) for item in found]
+    except (ValueError, TypeError, AttributeError):
         return []
 
 
@@ -88,25 +90,37 @@ def intents_text(record: Record) -> str:
 
 
 def _replicas(spec: Spec, snapshot: Snapshot) -> list[SetReplica]:
-    """What servers hold of the spec's models, with the slot states that routers agree on."""
+    """What servers hold, with the slot states that routers agree on. Of external ones, the spec's models."""
+    models = {model.name for model in spec.models}
+    external = {node.name for node in spec.nodes if node.external}
+    states = _slot_states(snapshot)
     found = []
     for server in spec.servers:
-        node = snapshot.nodes.get(server.id.node)
-        sight = snapshot.servers.get(server.id)
-        links = node.links if node else {}
-        linked = {model for owner, model in links if owner == server.id.server}
-        loaded = {m for m, r in sight.replicas.items() if r.state is ModelState.READY} if sight else set()
-        for model in sorted((linked | loaded) & {m.name for m in spec.models}):
-            digest = links.get((server.id.server, model), "")
-            slot = _slot_state(snapshot.routers.values(), model, server.id)
-            found.append(SetReplica(Replica(server.id, model, digest, slot)))
+        for model, digest in sorted(_contents(snapshot, server.id).items()):
+            if server.id.node not in external or model in models:
+                state = states.get((server.id, model), SlotState.OFF)
+                found.append(SetReplica(Replica(server.id, model, digest, state)))
     return found
 
 
-def _slot_state(routers: Iterable[RouterSight], model: str, server: object) -> SlotState:
-    states = {
-        sight.state for r in routers for name, owner, sight in r.slots if (name, owner) == (model, server)
-    }
-    if SlotState.DRAIN in states:
-        return SlotState.DRAIN
-    return SlotState.READY if SlotState.READY in states else SlotState.OFF
+def _contents(snapshot: Snapshot, server: ServerId) -> dict[str, str]:
+    """The models that a server is meant to have or has, with the content that runs, "" if nobody knows.
+
+    On a node whose last change was cut a link may name another content than the one that was loaded.
+    """
+    node = snapshot.nodes.get(server.node)
+    sight = snapshot.servers.get(server)
+    cut = node is not None and node.owner is not None and node.owner.until > 0
+    loaded = {m for m, r in sight.replicas.items() if r.state is ModelState.READY} if sight else set()
+    linked = {m: d for (owner, m), d in node.links.items() if owner == server.server} if node else {}
+    return dict.fromkeys(loaded, "") | {m: "" if cut else digest for m, digest in linked.items()}
+
+
+def _slot_states(snapshot: Snapshot) -> dict[tuple[ServerId, str], SlotState]:
+    """The state of each slot; where routers differ, draining before ready before off."""
+    found: dict[tuple[ServerId, str], SlotState] = {}
+    for router in snapshot.routers.values():
+        for model, server, sight in router.slots:
+            known = found.get((server, model), SlotState.OFF)
+            found[server, model] = max(known, sight.state, key=CAUTION.index)
+    return found

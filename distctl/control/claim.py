@@ -12,17 +12,31 @@ from concurrent.futures import ThreadPoolExecutor
 from distctl.cluster.snapshot import Owner
 from distctl.control.execute import WIDTH
 from distctl.control.world import World
-from distctl.errors import DistctlError
+from distctl.errors import DistctlError, Unreachable
 
 
 def claim(world: World, nodes: Sequence[str], owner: Owner) -> None:
-    """Write the owner file of each node. Raises what the first refusal was; nothing was changed then."""
-    if not nodes:
-        return
-    world.node(nodes[0]).claim(owner)
-    with ThreadPoolExecutor(WIDTH, thread_name_prefix="claim") as pool:
-        for future in [pool.submit(world.node(name).claim, owner) for name in nodes[1:]]:
-            future.result()
+    """Write the owner file of each node that can be reached; those that cannot fail at their first step.
+
+    Raises what the first refusal was. Nothing was changed then, and the nodes are let go.
+    """
+    waiting = iter(nodes)
+    any(_claimed(world, name, owner) for name in waiting)
+    try:
+        with ThreadPoolExecutor(WIDTH, thread_name_prefix="claim") as pool:
+            for future in [pool.submit(_claimed, world, name, owner) for name in waiting]:
+                future.result()
+    except DistctlError:
+        let_go(world, nodes)
+        raise
+
+
+def _claimed(world: World, name: str, owner: Owner) -> bool:
+    try:
+        world.node(name).claim(owner)
+    except Unreachable:
+        return False
+    return True
 
 
 def let_go(world: World, nodes: Sequence[str]) -> list[DistctlError]:

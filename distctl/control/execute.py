@@ -6,15 +6,17 @@ steps that needed it; the rest goes on, up to `max_failures` nodes. The calling 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+from heapq import heappop, heappush
+from threading import Event
 
 from distctl.cluster.snapshot import Instant
 from distctl.control.perform import Job, perform
-from distctl.errors import DistctlError
+from distctl.errors import DistctlError, Interrupted
 from distctl.policy.operations import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
@@ -44,49 +46,75 @@ class Outcome:
 Watch = Callable[[Outcome], None]  # told of each start, word and end
 
 
-@dataclass(slots=True)
 class Course:
-    """One plan on its way."""
+    """One plan on its way: which steps may start, and what became of those that ended."""
 
-    job: Job
-    plan: Plan
-    watch: Watch
-    max_failures: int
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    running: dict[Future[Outcome], PlannedStep] = field(default_factory=dict)
-    stopped: str = ""  # why nothing more is started
+    def __init__(self, job: Job, plan: Plan, watch: Watch, max_failures: int) -> None:
+        self.job, self.plan, self.watch, self.max_failures = job, plan, watch, max_failures
+        self.outcomes: dict[int, Outcome] = {}
+        self.running: dict[Future[Outcome], PlannedStep] = {}
+        self.over = Event()  # set when the command ends early: steps that run stop at their next word
+        self._steps = {step.number: step for step in plan.steps}
+        self._unmet = {step.number: set(step.needs) for step in plan.steps}
+        self._followers: dict[int, list[int]] = defaultdict(list)
+        self._queues: dict[str, list[int]] = defaultdict(
+            list
+        )  # by node, heaps of those that need nothing more
+        self._failed: set[str] = set()  # nodes
+        for step in plan.steps:
+            for need in step.needs:
+                self._followers[need].append(step.number)
+            self._queue_if_met(step.number)
 
     def startable(self) -> list[PlannedStep]:
-        """The steps that may start now: needs done, node free. Skips those that never can."""
+        """The steps that may start now, taken off their queues: one a node, as many as fit side by side."""
         busy = {step.operation.node for step in self.running.values()}
-        found = []
-        for step in self.plan.steps:
-            if step.number in self.outcomes or step in self.running.values():
-                continue
-            if self.stopped or self._hopeless(step):
-                self._end(Outcome(step, State.SKIPPED, detail=self.stopped or "a step before it failed"))
-            elif self._ready(step) and step.operation.node not in busy:
-                busy.add(step.operation.node)
-                found.append(step)
+        free = [node for node in self._queues if node not in busy][: WIDTH - len(busy)]
+        found = [self._steps[heappop(self._queues[node])] for node in free]
+        for node in free:
+            if not self._queues[node]:
+                del self._queues[node]
         return found
 
     def take(self, outcome: Outcome) -> None:
-        """Note how a step ended."""
+        """Note how a step ended: it sets others free, or takes those with it that needed it."""
         self._end(outcome)
-        failed = {o.step.operation.node for o in self.outcomes.values() if o.state is State.FAILED}
-        if len(failed) > self.max_failures:
-            self.stopped = f"{len(failed)} nodes failed, more than --max-failures {self.max_failures}"
+        number = outcome.step.number
+        if outcome.state is State.DONE:
+            for follower in self._followers[number]:
+                self._unmet[follower].discard(number)
+                self._queue_if_met(follower)
+            return
+        self._failed.add(outcome.step.operation.node)
+        self._skip(self._after(number), "a step before it failed")
+        if len(self._failed) > self.max_failures:
+            why = f"{len(self._failed)} nodes failed, more than --max-failures {self.max_failures}"
+            running = {step.number for step in self.running.values()}
+            self._queues.clear()
+            self._skip([number for number in self._steps if number not in running], why)
+
+    def _queue_if_met(self, number: int) -> None:
+        if not self._unmet[number] and number not in self.outcomes:
+            heappush(self._queues[self._steps[number].operation.node], number)
+
+    def _after(self, number: int) -> list[int]:
+        """Every step that needs one, or needs one that does, in order."""
+        found: set[int] = set()
+        open_ = [number]
+        while open_:
+            new = set(self._followers[open_.pop()]) - found
+            found |= new
+            open_ += new
+        return sorted(found)
+
+    def _skip(self, numbers: Iterable[int], why: str) -> None:
+        for number in numbers:
+            if number not in self.outcomes:
+                self._end(Outcome(self._steps[number], State.SKIPPED, detail=why))
 
     def _end(self, outcome: Outcome) -> None:
         self.outcomes[outcome.step.number] = outcome
         self.watch(outcome)
-
-    def _ready(self, step: PlannedStep) -> bool:
-        return all(n in self.outcomes and self.outcomes[n].state is State.DONE for n in step.needs)
-
-    def _hopeless(self, step: PlannedStep) -> bool:
-        ended = (self.outcomes[n] for n in step.needs if n in self.outcomes)
-        return any(outcome.state in (State.FAILED, State.SKIPPED) for outcome in ended)
 
 
 def execute(
@@ -100,14 +128,15 @@ def execute(
     """Carry out a plan; what comes back is the outcome of each step, in the plan's order.
 
     `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, and at
-    a signal, nothing new is started, what runs is waited for, and the error is raised again.
+    a signal, nothing new is started, what runs ends at the next word it says (a drain goes on where it was
+    when the command is given again), and the error is raised again.
     """
     course = Course(job, plan, watch, max_failures)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="execute") as pool:
         try:
             _run(course, pool, renew)
         except BaseException:
-            course.stopped = "interrupted"
+            course.over.set()
             raise
     return tuple(course.outcomes[step.number] for step in plan.steps)
 
@@ -115,9 +144,7 @@ def execute(
 def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) -> None:
     while len(course.outcomes) < len(course.plan.steps):
         for step in course.startable():
-            course.running[pool.submit(_do, course.job, step, course.watch)] = step
-        if not course.running:
-            continue
+            course.running[pool.submit(_do, course, step)] = step
         done, _ = wait(course.running, timeout=TURN, return_when=FIRST_COMPLETED)
         for future in done:
             del course.running[future]
@@ -125,15 +152,18 @@ def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) ->
         renew()
 
 
-def _do(job: Job, step: PlannedStep, watch: Watch) -> Outcome:
-    begun: Instant = job.world.clock.now()
-    watch(Outcome(step, State.RUNNING))
+def _do(course: Course, step: PlannedStep) -> Outcome:
+    clock = course.job.world.clock
+    begun: Instant = clock.now()
+
+    def report(text: str) -> None:
+        if course.over.is_set():
+            raise Interrupted(f"{step.operation.text}: ended with the command")
+        course.watch(Outcome(step, State.RUNNING, clock.now() - begun, text))
+
     try:
-        perform(job, step.operation, partial(_say, watch, job, step, begun))
+        report("")
+        perform(course.job, step.operation, report)
     except DistctlError as error:
-        return Outcome(step, State.FAILED, job.world.clock.now() - begun, error.message, error)
-    return Outcome(step, State.DONE, job.world.clock.now() - begun)
-
-
-def _say(watch: Watch, job: Job, step: PlannedStep, begun: Instant, text: str) -> None:
-    watch(Outcome(step, State.RUNNING, job.world.clock.now() - begun, text))
+        return Outcome(step, State.FAILED, clock.now() - begun, error.message, error)
+    return Outcome(step, State.DONE, clock.now() - begun)

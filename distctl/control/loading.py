@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 
 from distctl.cluster.snapshot import ModelState, ReplicaSight
 from distctl.cluster.spec import Server
@@ -10,6 +11,7 @@ from distctl.control.world import World
 from distctl.errors import NodeError, TritonError
 
 POLL = 0.2  # seconds between two looks at the index
+UNLOADED = "unloaded"  # Triton's reason for a model that was taken out and did not fail
 
 
 def wait_for_models(
@@ -23,14 +25,19 @@ def wait_for_models(
 ) -> None:
     """Return when the server is live and each model is ready, or has failed beside another that is ready.
 
+    A model that the process was not started with is loaded.
     `start` and `load` are seconds; loading begins with the process, so the sum bounds both. Raises NodeError
     with Triton's reason and the last lines of the log when the server never answers or no model is ready;
     one that failed beside others is told by `require_ready` when it is to be routed to.
     """
     wanted = tuple(models)
     begun = world.clock.now()
+    asked: set[str] = set()
     while True:
         index = _index(world, server)
+        if index is not None and (idle := [m for m in wanted if m not in asked and _idle(index, m)]):
+            asked |= _ask(world, server, idle)
+            index = _index(world, server)
         waited = world.clock.now() - begun
         late = _late(wanted, index or {})
         failed = _failed(late, index or {})
@@ -61,11 +68,15 @@ def reload_model(
 ) -> None:
     """Load a model, or its new content, into a running server and return when it is ready.
 
-    Raises NodeError with Triton's reason and the last lines of the log.
+    A server that is just being started again by its supervisor is waited for. Raises NodeError with Triton's
+    reason and the last lines of the log.
     """
     begun = world.clock.now()
     client = world.triton(server.id)
     tried = f"load {model} in {server.id}"
+    while _index(world, server) is None and (waited := world.clock.now() - begun) <= seconds:
+        report(f"waiting for the server, {waited:.0f} s")
+        world.clock.sleep(POLL)
     try:
         client.load(model)
     except TritonError as error:
@@ -75,7 +86,7 @@ def reload_model(
         waited = world.clock.now() - begun
         if sight.state is ModelState.READY:
             return
-        if sight.state is ModelState.UNAVAILABLE and sight.reason not in ("", "unloaded"):
+        if sight.state is ModelState.UNAVAILABLE and sight.reason not in ("", UNLOADED):
             raise _not_ready(world, server, f"{model} did not load: {sight.reason}", tried=tried)
         if waited > seconds:
             problem = f"{model} is {sight.state.value} after {waited:.0f} s"
@@ -89,6 +100,20 @@ def _index(world: World, server: Server) -> dict[str, ReplicaSight] | None:
         return world.triton(server.id).index()
     except TritonError:
         return None
+
+
+def _idle(index: Mapping[str, ReplicaSight], model: str) -> bool:
+    """Whether a server that answers neither has a model nor loads it, nor has failed to."""
+    sight = index.get(model, ReplicaSight(ModelState.ABSENT))
+    return sight.state in (ModelState.ABSENT, ModelState.UNAVAILABLE) and sight.reason in ("", UNLOADED)
+
+
+def _ask(world: World, server: Server, models: Collection[str]) -> set[str]:
+    """Ask for models to be loaded; the index tells what becomes of them, also of those that are refused."""
+    for model in models:
+        with suppress(TritonError):
+            world.triton(server.id).load(model)
+    return set(models)
 
 
 def _late(wanted: Iterable[str], index: dict[str, ReplicaSight]) -> list[str]:

@@ -6,7 +6,7 @@ record before it acts, and asks for an end state rather than for a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from distctl.policy.operations import (
     Leave,
     LoadReplica,
     Operation,
+    Prune,
     PushModel,
     RemoveNode,
     SetRouterUp,
@@ -43,6 +44,7 @@ from distctl.policy.operations import (
 )
 
 Report = Callable[[str], None]
+STOP_ROUTER = 300.0  # seconds for what is in flight there, as long as a drain may take by default
 STOP = 35.0  # seconds for Triton's own exit, which takes up to 30 (its --exit-timeout-secs)
 
 
@@ -64,6 +66,10 @@ class Job:
         """The server of that id."""
         return next(s for s in self.nodes[server.node].servers if s.id == server)
 
+    def load_seconds(self, server: Server) -> float:
+        """How long one model may take to load."""
+        return self.nodes[server.id.node].timeouts.load
+
 
 def perform(job: Job, operation: Operation, report: Report) -> None:
     """Do one operation. Raises DistctlError; whatever was reached then is in the record."""
@@ -78,7 +84,7 @@ def _progress(report: Report, what: str) -> Callable[[int, int], None]:
 
 
 def _install(job: Job, op: InstallRuntime, report: Report) -> None:
-    job.world.store.commit(job.token, [SetKnown(Known(op.node, job.documents[op.node]))])
+    _remember(job, op.node)
     archive = job.world.archive(op.digest)
     job.world.node(op.node).install(archive, progress=_progress(report, "runtime"))
 
@@ -90,34 +96,50 @@ def _push(job: Job, op: PushModel, report: Report) -> None:
 
 def _start(job: Job, op: StartServer, report: Report) -> None:
     server = job.server(op.server)
-    job.world.store.commit(
-        job.token,
-        [
-            SetKnown(Known(op.node, job.documents[op.node])),
-            *(SetReplica(_replica(job, op.server, m)) for m in op.models),
-        ],
-    )
-    _configure(job, server)
+    before = job.world.store.load()
+    new = [model for model in op.models if before.replica(op.server, model) is None]
+    _remember(job, op.node)
+    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, model)) for model in new])
+    _configure(job, server, loading=op.models)
     job.world.node(op.node).start(server)
     limits = job.nodes[op.node].timeouts
     wait_for_models(job.world, server, op.models, start=limits.start, load=limits.load, report=report)
+    if not op.stopped:
+        for model in op.models:
+            _renew(job, server, model, before.replica(op.server, model), report)
+    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, m)) for m in op.models])
+
+
+def _renew(job: Job, server: Server, model: str, before: Replica | None, report: Report) -> None:
+    """Load a model once more where the process may have begun with its old content."""
+    if before is not None and before.digest != job.contents.get(model, ""):
+        reload_model(job.world, server, model, seconds=job.load_seconds(server), report=report)
+
+
+def _remember(job: Job, place: str) -> None:
+    """Keep how a place is reached, for the day it has left the file."""
+    if place in job.documents:
+        job.world.store.commit(job.token, [SetKnown(Known(place, job.documents[place]))])
 
 
 def _replica(job: Job, server: ServerId, model: str) -> Replica:
-    """The replica as it is to be, with the slot that the record has for it."""
+    """The replica with its wanted content, and the slot that the record has for it."""
     known = job.world.store.load().replica(server, model) or Replica(server, model)
     return replace(known, digest=job.contents.get(model, ""))
 
 
-def _configure(job: Job, server: Server, *, without: str = "") -> None:
-    """Make the start script name what the record places there."""
-    record = job.world.store.load()
-    placed = [r for r in record.replicas if r.server == server.id and r.model != without]
-    models = {r.model: r.digest for r in placed if r.digest}
-    sources = {
-        r.model: job.models[r.model].source.path for r in placed if not r.digest and r.model in job.models
-    }
-    job.world.node(server.id.node).configure(server, models, sources)
+def _configure(job: Job, server: Server, *, without: str = "", loading: Collection[str] = ()) -> None:
+    """Make the start script name what the record places there, with the wanted content of those `loading`."""
+    placed = {r.model: r.digest for r in job.world.store.load().replicas if r.server == server.id}
+    placed.pop(without, None)
+    paths = {m.name: m.source.path for m in job.models.values() if m.source.kind == "node"}
+    sources = {model: paths[model] for model in placed if model in paths}
+    models = {model: digest for model, digest in placed.items() if model not in sources}
+    models |= {model: job.contents[model] for model in loading if model in models}
+    if not all(models.values()):  # a record that was rebuilt does not know what is loaded: the links stay
+        links = job.world.node(server.id.node).look().links
+        models = {m: digest or links.get((server.id.server, m), "") for m, digest in models.items()}
+    job.world.node(server.id.node).configure(server, {m: d for m, d in models.items() if d}, sources)
 
 
 def _stop(job: Job, op: StopServer, report: Report) -> None:
@@ -131,20 +153,17 @@ def _rewrite(job: Job, op: ConfigureServer, report: Report) -> None:
 
 
 def _load(job: Job, op: LoadReplica, report: Report) -> None:
+    """The record names a new content only once it is loaded: a process that dies before loads it again."""
     server = job.server(op.server)
-    before = job.world.store.load().replica(op.server, op.model)
-    job.world.store.commit(
-        job.token, [SetReplica(replace(_replica(job, op.server, op.model), digest=op.digest))]
-    )
-    _configure(job, server)
-    limits = job.nodes[op.node].timeouts
+    if job.world.store.load().replica(op.server, op.model) is None:
+        job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
+    _configure(job, server, loading=(op.model,))
     try:
-        reload_model(job.world, server, op.model, seconds=limits.load, report=report)
+        reload_model(job.world, server, op.model, seconds=job.load_seconds(server), report=report)
     except NodeError as error:
-        if op.sign is not Sign.UPDATE or before is None:
+        if op.sign is not Sign.UPDATE:
             raise
         # Triton goes on with the old content: a restart must come back with it too.
-        job.world.store.commit(job.token, [SetReplica(before)])
         _configure(job, server)
         raise HealthGateFailed(
             op.node,
@@ -153,6 +172,7 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
             output=error.output,
             hint=error.hint,
         ) from error
+    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
 
 
 def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
@@ -179,13 +199,15 @@ def _leave(job: Job, op: Leave, report: Report) -> None:
 
 def _router_up(job: Job, op: SetRouterUp, report: Report) -> None:
     report("rendering, checking, loading")
+    _remember(job, op.node)
     job.world.store.commit(job.token, [SetRouter(op.router)])
     report(job.routing.bring(op.router))
 
 
 def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
     report("waiting for nothing in flight")
-    job.world.router(op.router).stop(deadline=job.drain_seconds or 300.0)
+    seconds = STOP_ROUTER if job.drain_seconds is None else job.drain_seconds
+    job.world.router(op.router).stop(deadline=seconds)
     job.world.store.commit(job.token, [DropRouter(op.router)])
 
 
@@ -197,6 +219,12 @@ def _remove(job: Job, op: RemoveNode, report: Report) -> None:
     else:
         job.world.node(op.node).remove()
     job.world.store.commit(job.token, [DropNode(op.node)])
+
+
+def _prune(job: Job, op: Prune, report: Report) -> None:
+    report("removing old contents")
+    kept = {model: frozenset(digests) for model, digests in op.models}
+    job.world.node(op.node).prune(kept, frozenset(op.runtimes))
 
 
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
@@ -212,4 +240,5 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
     RemoveNode: _remove,
+    Prune: _prune,
 }

@@ -7,7 +7,7 @@ change that was cut in the middle is made good by the next one.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -28,8 +28,12 @@ class Routing:
     def __init__(self, world: World, token: int, routers: Iterable[RouterId]) -> None:
         self._world, self._token = world, token
         self._routers = tuple(routers)
-        self._locks: dict[RouterId, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = {router: threading.Lock() for router in self._routers}
         self._record_lock = threading.Lock()
+        self._asked: Counter[RouterId] = Counter()  # how often each router was to be brought to the record
+        self._served: Counter[RouterId] = (
+            Counter()
+        )  # how many of those were in the record that it was brought to
 
     def join(self, server: ServerId, model: str) -> None:
         """Record a slot as ready and let every router send requests there. Raises RouterError, NodeError."""
@@ -82,11 +86,22 @@ class Routing:
             raise errors[0]
 
     def bring(self, router: RouterId) -> str:
-        """Bring one router to what the record says now; what comes back says what that took."""
+        """Bring one router to what the record says now; what comes back says what that took.
+
+        Those who ask while another's turn goes on share the next one.
+        """
+        with self._record_lock:
+            self._asked[router] += 1
+            mine = self._asked[router]
         with self._locks[router]:
+            if self._served[router] >= mine:
+                return "done together with other changes"
+            all_so_far = self._asked[router]
             record: Record = self._world.store.load()
             view = self._world.view(record, router)
-            return self._world.router(router).apply(view, deadline=APPLY)
+            took = self._world.router(router).apply(view, deadline=APPLY)
+            self._served[router] = all_so_far
+            return took
 
     def looks(self) -> tuple[RouterSight, ...]:
         """What every router says now."""

@@ -25,8 +25,8 @@ def check_times(
     """The check times of a router with so many slots.
 
     `round_trip_ms` is the slowest measured round trip to a server, None when it was not measured: `auto`
-    takes that for a wide link, since sharp checks belong to links that were measured. `slots` counts every slot of
-    every pool. The interval grows with them so that a router makes at most CHECKS_PER_SECOND.
+    takes that for a wide link, since sharp checks belong to links that were measured. `slots` counts every
+    slot of every pool. The interval grows with them so that a router makes at most CHECKS_PER_SECOND.
     """
     measured_near = round_trip_ms is not None and round_trip_ms < LAN_ROUND_TRIP
     base = LAN if mode == "lan" or (mode == "auto" and measured_near) else WAN

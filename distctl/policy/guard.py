@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from distctl.cluster.record import Record
 from distctl.cluster.router import SlotState
-from distctl.policy.wish import Wish
+from distctl.cluster.snapshot import Snapshot
+from distctl.policy.wish import Wish, answering, unreachable
 
 
-def bereft(wish: Wish, record: Record) -> tuple[str, ...]:
-    """Models that have a serving replica now, are wanted, and would have none once the wish is fulfilled."""
-    serving_now = {r.model for r in record.replicas if r.slot is SlotState.READY}
-    serving_then = {model for _, model in wish.placement.serving}
-    wanted = {name for name, count in wish.counts.items() if count.number > 0}
-    return tuple(sorted((serving_now & wanted) - serving_then))
+def bereft(wish: Wish, record: Record, snapshot: Snapshot) -> tuple[str, ...]:
+    """Models that are served now, are wanted, and would have no replica once the wish is fulfilled.
+
+    A replica counts when it answers, or when its node can be reached, so that it will before others leave.
+    """
+    answers = answering(snapshot)
+    ready = {place for place, replica in record.places.items() if replica.slot is SlotState.READY}
+    serving_now = {model for _, model in ready & answers}
+    away = unreachable(wish.spec, snapshot)
+    serving_then = {
+        model
+        for server, model in wish.placement.serving
+        if (server, model) in answers or server.node not in away
+    }
+    return tuple(sorted(model for model in serving_now - serving_then if wish.wants(model)))

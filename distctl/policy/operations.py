@@ -6,6 +6,7 @@ a graph: each step names the steps that must have succeeded before it. The plan 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -52,11 +53,15 @@ class PushModel:
 
 @dataclass(frozen=True, slots=True)
 class StartServer:
-    """Start a server with all its models, and wait until each is ready."""
+    """Start a server with all its models, and wait until each is ready.
+
+    `stopped`: a step before has stopped it, so that nothing old can run.
+    """
 
     server: ServerId
     models: tuple[str, ...]
     sign: Sign = Sign.ADD
+    stopped: bool = False
 
     @property
     def node(self) -> str:
@@ -234,6 +239,21 @@ class RemoveNode:
         return "remove everything of this cluster" + (" but the models" if self.keep_models else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Remove contents that a node does not need any more: all but these (model to digests, and runtimes)."""
+
+    node: str
+    models: tuple[tuple[str, tuple[str, ...]], ...]
+    runtimes: tuple[str, ...]
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return "remove old contents"
+
+
 Operation: TypeAlias = (
     InstallRuntime
     | PushModel
@@ -247,6 +267,7 @@ Operation: TypeAlias = (
     | SetRouterUp
     | StopRouter
     | RemoveNode
+    | Prune
 )
 
 
@@ -296,12 +317,23 @@ class Draft:
     skipped: list[Skip] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     interrupts: set[str] = field(default_factory=set)
+    _on: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # by node
 
     def add(self, operation: Operation, why: str, needs: frozenset[int] | set[int] = frozenset()) -> int:
         """Append a step; what comes back is its number, for the `needs` of later ones."""
         number = len(self.steps) + 1
         self.steps.append(PlannedStep(number, operation, why, frozenset(needs)))
+        self._on[operation.node].add(number)
         return number
+
+    def on(self, node: str) -> frozenset[int]:
+        """The steps so far on one node."""
+        return frozenset(self._on.get(node, ()))
+
+    def note(self, sentence: str) -> None:
+        """Tell the reader something, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def plan(self) -> Plan:
         """The finished plan."""

@@ -25,17 +25,23 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
         if not node.external:
             _node(draft, node, snapshot.nodes.get(node.name), stopped, keep_models)
     named = {node.name for node in (*wish.spec.nodes, *wish.leaving)}
-    for place in sorted({router.place for router in snapshot.routers} - named):
-        if stopped:  # this machine, which carries a router and is no node
+    for place, seen in sorted(snapshot.nodes.items()):
+        if place not in named and _ours(seen):  # this machine, which carries a router and is no node
             draft.add(RemoveNode(place), WHY, set(stopped))
     return draft.plan()
+
+
+def _ours(sight: NodeSight) -> bool:
+    """Whether anything of ours is on a node that was reached."""
+    found = (sight.owner, sight.units, sight.runtimes, sight.models)
+    return sight.reachable and any(found)
 
 
 def _node(draft: Draft, node: Node, sight: NodeSight | None, routers: set[int], keep_models: bool) -> None:
     if sight is None or not sight.reachable:
         draft.skipped.append(Skip(node.name, sight.error if sight else "it was not looked at"))
         return
-    if sight.owner is None and not sight.units and not sight.runtimes and not sight.models:
+    if not _ours(sight):
         return
     needs = set(routers)
     for server in node.servers:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from distctl.cluster.record import Record
+from distctl.cluster.record import Record, Replica
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, ServerId, Spec
 from distctl.policy.counts import Count, counts
-from distctl.policy.placement import Place, Placement, place
+from distctl.policy.placement import Ground, Place, Placement, place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wish:
     """The spec with every derived number: what `diff` compares a snapshot with.
 
     `contents` maps a model to its folder's digest, "" when Triton reads a path of the node's own; `runtimes`
     maps a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models
     aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
-    of its pools and servers.
+    of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end.
+    `awaited` are draining nodes whose last request somebody waits for.
     """
 
     spec: Spec
@@ -30,38 +33,84 @@ class Wish:
     settings: Mapping[ServerId, str] = field(default_factory=dict)
     scripts: Mapping[ServerId, str] = field(default_factory=dict)
     structures: Mapping[RouterId, str] = field(default_factory=dict)
+    settled: Mapping[RouterId, str] = field(default_factory=dict)
     leaving: tuple[Node, ...] = ()  # nodes that left the file, as the record knows them
     prune: bool = False
+    awaited: frozenset[str] = frozenset()
+
+    @cached_property
+    def _models(self) -> Mapping[ServerId, tuple[str, ...]]:
+        found = defaultdict[ServerId, list[str]](list)
+        for server, model in sorted(self.placement.serving | self.placement.resting):
+            found[server].append(model)
+        return {server: tuple(models) for server, models in found.items()}
 
     def models_of(self, server: ServerId) -> tuple[str, ...]:
         """Every model that is meant to be loaded in a server, sorted."""
-        places = self.placement.serving | self.placement.resting
-        return tuple(sorted(model for owner, model in places if owner == server))
+        return self._models.get(server, ())
+
+    def wants(self, model: str) -> bool:
+        """Whether at least one replica of a model is wanted."""
+        return model in self.counts and self.counts[model].number > 0
 
 
-def found_outside(spec: Spec, snapshot: Snapshot) -> frozenset[Place]:
-    """The models of the spec that external servers run by themselves."""
-    names = {model.name for model in spec.models}
+def answering(snapshot: Snapshot) -> frozenset[Place]:
+    """Every model that is ready in a server that answers."""
     return frozenset(
-        (server.id, model)
-        for node in spec.nodes
-        if node.external
-        for server in node.servers
-        if (sight := snapshot.servers.get(server.id)) is not None
+        (server, model)
+        for server, sight in snapshot.servers.items()
         for model, replica in sight.replicas.items()
-        if model in names and replica.state is ModelState.READY
+        if replica.state is ModelState.READY
+    )
+
+
+def unreachable(spec: Spec, snapshot: Snapshot) -> frozenset[str]:
+    """The nodes of ours that could not be looked at."""
+    sights = snapshot.nodes
+    return frozenset(
+        n.name
+        for n in spec.nodes
+        if not n.external and (n.name not in sights or not sights[n.name].reachable)
     )
 
 
 def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[dict[str, Count], Placement]:
     """How many replicas each model gets, and where."""
     numbers = counts(spec, record.pins)
-    existing = [(replica.server, replica.model) for replica in record.replicas]
-    placement = place(
-        spec,
-        {name: count.number for name, count in numbers.items()},
-        existing,
-        record.intents,
-        found_outside(spec, snapshot),
+    external = {node.name for node in spec.nodes if node.external}
+    answers = answering(snapshot)
+    ground = Ground(
+        existing=frozenset(record.places),
+        outside=frozenset(p for p in answers if p[0].node in external),
+        answering=answers,
+        draining=frozenset(i.node for i in record.intents.values() if i.draining),
+        cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
+        unreachable=unreachable(spec, snapshot),
     )
-    return numbers, placement
+    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def growing(record: Record, placement: Placement) -> Record:
+    """The record with every wanted replica in it, and those that leave: what routers know meanwhile."""
+    new = {Replica(*p) for p in placement.serving if p not in record.places}
+    return replace(record, replicas=record.replicas | new)
+
+
+def settled(spec: Spec, record: Record, placement: Placement, *, prune: bool) -> Record:
+    """The record as it is once the plan was carried out: what routers know in the end.
+
+    Models and nodes that left the file stay until they are pruned.
+    """
+    models = {model.name for model in spec.models}
+    nodes = {node.name for node in spec.nodes}
+    external = {node.name for node in spec.nodes if node.external}
+    wanted = placement.serving | placement.resting
+
+    def stays(replica: Replica) -> bool:
+        if replica.server.node in external or (replica.server, replica.model) in wanted:
+            return True
+        return not prune and (replica.model not in models or replica.server.node not in nodes)
+
+    whole = growing(record, placement)
+    known = {name: known for name, known in record.known.items() if not prune or name in nodes}
+    return replace(whole, replicas=frozenset(r for r in whole.replicas if stays(r)), known=known)

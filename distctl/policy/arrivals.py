@@ -1,0 +1,153 @@
+"""What is wanted on a node and is not there yet: contents, servers, replicas, and requests sent to them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from distctl.cluster.router import SlotState
+from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, UnitSight
+from distctl.cluster.spec import Node, Server
+from distctl.policy.operations import (
+    ConfigureServer,
+    InstallRuntime,
+    Join,
+    LoadReplica,
+    PushModel,
+    Sign,
+    StartServer,
+)
+from distctl.policy.placement import Place
+from distctl.policy.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A server that must start again because its settings changed, and the steps to wait for."""
+
+    server: Server
+    needs: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the steps of one node stand on: what was seen there, and by model the contents to wait for."""
+
+    sight: NodeSight
+    runtime: frozenset[int]
+    contents: dict[str, set[int]]
+
+    def before(self, *models: str) -> set[int]:
+        """The steps that bring the runtime and some models to the node."""
+        return set(self.runtime).union(*(self.contents[model] for model in models))
+
+
+def arrive(work: Work, node: Node) -> list[Outdated]:
+    """Plan everything that comes to a node; what comes back are the servers that must start again."""
+    if node.external:
+        for server in node.servers:
+            for model in work.wish.models_of(server.id):
+                route(work, (server.id, model), set())
+        return []
+    sight = work.reached(node.name) if node.servers else None
+    if sight is None:
+        return []
+    ground = _contents(work, node, sight)
+    return [found for server in node.servers if (found := _server(work, server, ground))]
+
+
+def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
+    """Bring runtime and models there."""
+    installed = set()
+    runtime = work.wish.runtimes.get(node.name, "")
+    if runtime and runtime not in sight.runtimes:
+        installed.add(work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node"))
+    pushed = defaultdict[str, set[int]](set)
+    for model in sorted({m for server in node.servers for m in work.wish.models_of(server.id)}):
+        digest = work.wish.contents.get(model, "")
+        if digest and digest not in sight.models.get(model, frozenset()):
+            known = bool(sight.models.get(model))
+            step = PushModel(node.name, model, digest, Sign.UPDATE if known else Sign.ADD)
+            pushed[model].add(work.draft.add(step, "its files changed" if known else "it is not on the node"))
+    return Ground(sight, frozenset(installed), pushed)
+
+
+def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:
+    unit = ground.sight.units.get(f"server-{server.id.server}")
+    seen = work.snapshot.servers.get(server.id)
+    models = work.wish.models_of(server.id)
+    before = ground.before(*models)
+    if unit is None or unit.process is None:
+        why = "it was never started" if unit is None else "it does not run"
+        _start(work, StartServer(server.id, models), why, before)
+    elif unit.settings != work.wish.settings.get(server.id, unit.settings):
+        return Outdated(server, frozenset(before))
+    elif seen is None or not seen.live:
+        _start(work, StartServer(server.id, models, Sign.UPDATE), "it runs and does not answer yet", before)
+    else:
+        _replicas(work, server, ground, unit, seen)
+    return None
+
+
+def _start(work: Work, operation: StartServer, why: str, before: set[int]) -> None:
+    step = work.draft.add(operation, why, before)
+    for model in operation.models:
+        route(work, (operation.server, model), {step})
+
+
+def _replicas(work: Work, server: Server, ground: Ground, unit: UnitSight, seen: ServerSight) -> None:
+    loads: set[int] = set()
+    for model in work.wish.models_of(server.id):
+        steps = _load(work, server, model, ground, seen)
+        loads |= steps
+        route(work, (server.id, model), steps)
+    script = work.wish.scripts.get(server.id, unit.run_digest)
+    if script != unit.run_digest and not loads and not work.unwanted(server):
+        work.draft.add(ConfigureServer(server.id), "its start script names other models", ground.before())
+
+
+def _load(work: Work, server: Server, model: str, ground: Ground, seen: ServerSight) -> set[int]:
+    replica = seen.replicas.get(model, ReplicaSight(ModelState.ABSENT))
+    digest = work.wish.contents.get(model, "")
+    before = ground.before(model)
+    if replica.state is not ModelState.READY:
+        why = f"the server says {replica.state.value}" + (f": {replica.reason}" if replica.reason else "")
+        return {work.draft.add(LoadReplica(server.id, model, digest), why, before)}
+    loaded = _loaded(work, (server.id, model), ground.sight, digest)
+    if loaded == digest:
+        return set()
+    if model in work.last_reload:
+        before.add(work.last_reload[model])
+    why = f"its files changed: {loaded or 'something else'} to {digest or 'the path'}"
+    step = work.draft.add(LoadReplica(server.id, model, digest, Sign.UPDATE), why, before)
+    work.last_reload[model] = step
+    return {step}
+
+
+def _loaded(work: Work, place: Place, sight: NodeSight, digest: str) -> str:
+    """The content that a server runs: `digest` only where that is certain.
+
+    The link says what it would load, the record what it was seen to load. A process of ours that died
+    between the two leaves them apart.
+    """
+    server, model = place
+    linked = sight.links.get((server.server, model), "")
+    replica = work.record.places.get(place)
+    return linked if linked != digest or replica is None else replica.digest
+
+
+def route(work: Work, place: Place, before: set[int], *, again: bool = False) -> set[int]:
+    """Send requests to a replica unless its node drains. Gives back the steps after which it serves.
+
+    A slot that is in use and does not answer is joined again, so that whoever leaves waits for it.
+    """
+    server, model = place
+    if place in work.wish.placement.resting:
+        return set()
+    taken = work.slot(place) is SlotState.READY and not again
+    if taken and (place in work.answering or not before):
+        return set()
+    why = "it takes requests as soon as it is ready again" if taken else "a ready replica takes requests"
+    step = work.draft.add(Join(server, model), why, before | work.routers)
+    work.joins[model].add(step)
+    return {step}

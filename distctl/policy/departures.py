@@ -1,0 +1,85 @@
+"""What is not wanted any more: drained first, once every replacement has joined, and only then taken away."""
+
+from __future__ import annotations
+
+from distctl.cluster.router import SlotState
+from distctl.cluster.spec import Node, ServerId
+from distctl.policy.operations import Leave, RemoveNode, StopServer, UnloadReplica
+from distctl.policy.placement import Place
+from distctl.policy.work import Work
+
+
+def depart(work: Work, node: Node) -> None:
+    """Plan everything that goes from a node of the file."""
+    sight = work.snapshot.nodes.get(node.name)
+    reachable = sight is not None and sight.reachable
+    for server in node.servers:
+        _rest(work, server.id)
+        for model in work.unwanted(server):
+            if not work.closed((server.id, model)) and work.held(server.id, (model,)):
+                continue
+            if node.external:
+                _leave(work, (server.id, model), "it does not answer there, or is not wanted")
+            elif reachable:
+                _unload(work, server.id, model)
+
+
+def _rest(work: Work, server: ServerId) -> None:
+    """Take a draining node's server out of use; its models stay loaded for the day it comes back."""
+    waited_for = server.node in work.wish.awaited
+    models = tuple(
+        model
+        for model in work.wish.models_of(server)
+        if (server, model) in work.wish.placement.resting and _in_use(work, (server, model), waited_for)
+    )
+    if models:
+        step = Leave(server, models, rest=True)
+        work.draft.add(step, f"{server.node} is draining", work.before_leaving(models))
+
+
+def _in_use(work: Work, place: Place, waited_for: bool) -> bool:
+    """Whether a resting replica is to be drained: it takes requests, or somebody waits for its last one."""
+    slot = work.slot(place)
+    return slot is SlotState.READY or (waited_for and slot is SlotState.DRAIN)
+
+
+def _unload(work: Work, server: ServerId, model: str) -> None:
+    known = any(m.name == model for m in work.wish.spec.models)
+    why = "fewer replicas are wanted here" if known else "the model left the file"
+    needs = _leave(work, (server, model), why)
+    if known or work.wish.prune:
+        work.departed.add(work.draft.add(UnloadReplica(server, model), why, needs))
+        work.unloaded.add((server, model))
+    else:
+        work.draft.note(f"{model} left the file: it stays loaded in {server} until `up --prune`")
+
+
+def _leave(work: Work, place: Place, why: str) -> set[int]:
+    """Drain a slot once every replacement has joined; nothing to do where it takes no request."""
+    server, model = place
+    if server in work.restarted:
+        return {work.restarted[server]}
+    if work.closed(place):
+        return set()
+    return {work.draft.add(Leave(server, (model,)), why, work.before_leaving((model,)))}
+
+
+def leave_with_node(work: Work, node: Node) -> None:
+    """Drain what is on a node that left the file, and with `prune` take everything off it."""
+    servers = sorted({server for server in work.placed if server.node == node.name})
+    in_use = {server: models for server in servers if (models := work.open_on(server))}
+    if any(work.held(server, models) for server, models in in_use.items()):
+        return
+    why = "the node left the file"
+    drained = {
+        work.draft.add(Leave(server, models), why, work.before_leaving(models))
+        for server, models in in_use.items()
+    }
+    if not work.wish.prune:
+        work.draft.note(f"{node.name} left the file: what is there runs on, drained, until `up --prune`")
+    elif node.external or work.reached(node.name) is None:
+        return
+    else:
+        needs = drained | work.closing
+        stopped = {work.draft.add(StopServer(server.id), why, needs) for server in node.servers}
+        work.departed.add(work.draft.add(RemoveNode(node.name), why, stopped | needs))
