@@ -113,7 +113,7 @@ def _wait_open(transport: paramiko.Transport, event: threading.Event, timeout: f
         if not transport.is_active():
             raise EOFError
         if time.monotonic() >= until:
-            raise TimeoutError("no answer to opening a channel")
+            raise TimeoutError(f"no answer within {timeout:g} s")
 
 
 def pump(channel: Channel, dialogue: Dialogue, until: float) -> bool:
