@@ -32,17 +32,15 @@ from distctl.cli import (
     trust,
     up,
 )
+from distctl.cli.grouped import Root
 from distctl.errors import DistctlError, Interrupted
-from distctl.policy.verdict import EXIT_CODES
-
-CODES = "\n\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES)
 
 app = typer.Typer(
     name="distctl",
+    cls=Root,
     help="From an inventory of machines to a Triton cluster behind one router.",
-    epilog=f"Exit codes:\n\n{CODES}",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
