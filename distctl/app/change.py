@@ -10,7 +10,7 @@ from functools import reduce
 
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
-from distctl.app.wishing import wish_of
+from distctl.app.wishing import unfit, wish_of, without
 from distctl.cluster.record import (
     AddEvent,
     Adopt,
@@ -49,6 +49,7 @@ class Prepared:
     wish: Wish
     record: Record
     snapshot: Snapshot
+    troubles: tuple[NodeError, ...] = ()  # nodes that are left alone because no server can run there
     ways: tuple[Way, ...] = ()  # those from routers to servers that the plan depends on, as they were tried
 
 
@@ -123,8 +124,10 @@ def prepare(
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
+    troubles = unfit(session, snapshot)
+    snapshot = without(snapshot, troubles)
     wish = wish_of(session, record, snapshot, prune=prune, awaited=awaited)
-    found = Prepared(diff(wish, record, snapshot), wish, record, snapshot)
+    found = Prepared(diff(wish, record, snapshot), wish, record, snapshot, troubles=tuple(troubles.values()))
     return _with_ways(found, session, keeper, prune=prune)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from distctl.cluster.record import Record
-from distctl.cluster.snapshot import Snapshot
+from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.errors import NodeError
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
@@ -48,6 +50,27 @@ def wish_of(
         awaited=frozenset(awaited),
     )
     return session.with_scripts(wish, snapshot)
+
+
+def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:
+    """Nodes on which no server of ours can be started, and why: `doctor` says what to do about it."""
+    found = {}
+    for node in session.spec.nodes:
+        if node.servers and not node.external and _reachable(snapshot, node.name):
+            try:
+                session.runtime(node, snapshot.nodes[node.name].facts)
+            except NodeError as error:
+                found[node.name] = error
+    return found
+
+
+def without(snapshot: Snapshot, unfit: Mapping[str, NodeError]) -> Snapshot:
+    """The snapshot in which nodes that cannot be used were not seen, so that a plan leaves them alone."""
+    blind = {
+        name: NodeSight(name, reachable=False, error=error.message, facts=snapshot.nodes[name].facts)
+        for name, error in unfit.items()
+    }
+    return replace(snapshot, nodes={**snapshot.nodes, **blind})
 
 
 def _reachable(snapshot: Snapshot, node: str) -> bool:

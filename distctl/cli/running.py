@@ -100,7 +100,8 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     """Recap per node, every failure with what to do next, one JSON document if wanted; ends with the code."""
     from distctl.policy.verdict import Tally, exit_code
 
-    errors = [outcome.error for outcome in outcomes if outcome.error]
+    errors = [*prepared.troubles, *(outcome.error for outcome in outcomes if outcome.error)]
+    told = {error.message for error in errors}
     done = sum(outcome.state.value == "done" for outcome in outcomes)
     unreachable = len(prepared.plan.skipped)
     code = exit_code(Tally(done, errors, unreachable))
@@ -112,7 +113,12 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     elif outcomes:
         _recap(outcomes)
     for skip in prepared.plan.skipped:
-        note(f"error: {skip.subject}: {skip.why}", "bold red")
+        if skip.why in told:
+            continue
+        note(
+            f"error: {skip.why if skip.why.startswith(skip.subject) else f'{skip.subject}: {skip.why}'}",
+            "bold red",
+        )
         note(f"next: distctl doctor --limit {skip.subject.rpartition('@')[2]}")
     for error in errors:
         problem(error)
