@@ -7,7 +7,7 @@
 The clients run in two processes beside the tests', one for each protocol, so that neither the suite's own
 work nor the other protocol's distorts a latency. Each client is a thread with a connection of its own that
 sends real inputs, compares each answer with the known one and pauses. Nothing is sent twice by a client: what
-the router does not answer counts as failed. Bounded in time and count, and a process whose parent is gone ends.
+the router does not answer counts as failed. Bounded in time and count; a process whose parent is gone ends.
 
 A client is `WHAT:PROTOCOL[*HOW_MANY]`. WHAT is digits, simple, slow, large (slow with 600 KB), versioned
 (either version's answer is right), stream (repeat_int32 over ModelStreamInfer), words (textgen, likewise)
@@ -190,7 +190,8 @@ class Tally:
         with self.lock:
             self.requests += 1
             self.by_client[client] += 1
-            said = f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at % 1 * 1000):03d} {client} {seconds:.3f} s: "
+            clock = f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at % 1 * 1000):03d}"
+            said = f"{clock} {client} {seconds:.3f} s: "
             if failed:
                 self.failed.append(said + failed)
             if wrong:

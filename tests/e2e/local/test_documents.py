@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -64,8 +65,18 @@ def test_status_keeps_intent_and_observation_apart(cluster: LocalCluster) -> Non
 
 def test_an_inference_names_the_server_that_answered(cluster: LocalCluster) -> None:
     found = cluster.json("infer", "digits")
-    assert found["node"] in ("n1", "n2", "n1/0", "n2/0")
+    assert found["node"] in ("n1.0", "n2.0")
     assert found["outputs"]["DIGIT"] == found["expected"]["DIGIT"]
+
+
+def test_nobody_who_does_not_ask_is_told_the_servers_name(cluster: LocalCluster) -> None:
+    url = f"http://127.0.0.1:{cluster.ports['http']}/v2/models/digits/ready"
+    told = {}
+    for asked in ({}, {"x-distctl-server": "?"}):
+        with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=5) as answer:
+            told[len(asked)] = answer.headers.get("x-distctl-server", "")
+    assert told[0] == ""
+    assert told[1] in ("n1.0", "n2.0")
 
 
 def test_a_failure_is_a_document_too(cluster: LocalCluster) -> None:
