@@ -125,9 +125,10 @@ def prepare(
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
     troubles = unfit(session, snapshot)
-    snapshot = without(snapshot, troubles)
-    wish = wish_of(session, record, snapshot, prune=prune, awaited=awaited)
-    found = Prepared(diff(wish, record, snapshot), wish, record, snapshot, troubles=tuple(troubles.values()))
+    usable = without(snapshot, troubles)
+    wish = wish_of(session, record, usable, prune=prune, awaited=awaited)
+    plan = diff(wish, record, usable)
+    found = Prepared(plan, wish, record, snapshot, troubles=tuple(troubles.values()))
     return _with_ways(found, session, keeper, prune=prune)
 
 
@@ -216,7 +217,8 @@ def carry_out(
         intents=intents_text(record),
     )
     session.store.commit(keeper.lease.token, [Adopt(record.id, owner.generation)])
-    places = {router.place for router in session.spec.router_ids}
+    away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
+    places = {router.place for router in session.spec.router_ids} - away
     nodes = session.ours(sorted({*prepared.plan.nodes, *places}) if prepared.plan.steps else [])
     claim(session.world, nodes, owner)
     try:
@@ -275,5 +277,6 @@ def with_changes(prepared: Prepared, session: Session, changes: Sequence[Change]
     """The plan as it would be after some changes to the record; nothing is written."""
     record = reduce(apply, changes, prepared.record)
     awaited = prepared.wish.awaited
-    wish = wish_of(session, record, prepared.snapshot, prune=prune, awaited=awaited)
-    return replace(prepared, record=record, wish=wish, plan=diff(wish, record, prepared.snapshot))
+    usable = without(prepared.snapshot, unfit(session, prepared.snapshot))
+    wish = wish_of(session, record, usable, prune=prune, awaited=awaited)
+    return replace(prepared, record=record, wish=wish, plan=diff(wish, record, usable))

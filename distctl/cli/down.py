@@ -33,7 +33,7 @@ def down(
         with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             prepared = prepare(session, keeper)
             plan = teardown(prepared.wish, prepared.record, prepared.snapshot, keep_models=keep_models)
-            prepared = replace(prepared, plan=plan)
+            prepared = replace(prepared, plan=plan, troubles=())
             outcomes = change(
                 session,
                 keeper,
