@@ -88,6 +88,10 @@ class LocalConnector:
         """Where `target` is reached from this process, which is where it is."""
         return target
 
+    def shell(self) -> int:
+        """A shell on this machine, joined to this terminal until it ends; its exit status."""
+        return subprocess.call([os.environ.get("SHELL") or "/bin/sh"])
+
     def close(self) -> None:
         """Nothing is kept open."""
 

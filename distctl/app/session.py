@@ -129,6 +129,10 @@ class Session:
         """The connector of a node."""
         return self.parts.connections.connector(self.node(name))
 
+    def shell(self, name: str) -> int:
+        """A shell on a node, joined to this terminal; its exit status."""
+        return self.parts.connections.shell(self.node(name))
+
     def host_key(self, name: str) -> ShownKey | None:
         """The first host key on the way to a node that is not known yet; None when all are."""
         return self.parts.connections.fetch_host_key(self.node(name))
@@ -272,6 +276,10 @@ class Session:
         """The routers, for one execution."""
         return Routing(self.world, token, self.spec.router_ids)
 
+    def _face(self, node: Node, *, sixth: bool) -> str:
+        """An address of a node that a router listens on: one of IPv6 only where it was told to."""
+        return node.serve_address if sixth or ":" not in node.serve_address else node.address
+
     def entrance(self, *, grpc: bool) -> Endpoint:
         """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
         if not self.spec.routers:
@@ -279,7 +287,7 @@ class Session:
         router = self.spec.routers[0]
         host = router.address
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            host = self.node(router.on[0]).serve_address
+            host = self._face(self.node(router.on[0]), sixth=host == "::")
         endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
         return self.parts.from_here(router.on[0], endpoint)
 

@@ -18,7 +18,6 @@ from distctl.adapters.ssh.host_keys import ShownKey, known, save
 from distctl.adapters.ssh.links import Links, unreachable
 from distctl.adapters.ssh.route import Account, Route, resolve
 from distctl.cluster.spec import Connection, Node
-from distctl.ports import Connector
 
 _SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 
@@ -36,9 +35,9 @@ class Connections:
         self._account = account or Account(getpass.getuser(), Path.home())
         self._links = Links(secret)
         self._configs: dict[Path | None, SshConfig] = {}
-        self._connectors: dict[str, Connector] = {}
+        self._connectors: dict[str, LocalConnector | SshConnector] = {}
 
-    def connector(self, node: Node) -> Connector:
+    def connector(self, node: Node) -> LocalConnector | SshConnector:
         """The node's connector, the same one each time. Raises InputError for an ssh_config that is wrong."""
         if node.name not in self._connectors:
             local = node.connection is Connection.LOCAL
@@ -48,6 +47,10 @@ class Connections:
                 else SshConnector(node, self.route(node), self._links, self._secret)
             )
         return self._connectors[node.name]
+
+    def shell(self, node: Node) -> int:
+        """A shell on a node, joined to this terminal; its exit status. Raises Unreachable."""
+        return self.connector(node).shell()
 
     def route(self, node: Node) -> Route:
         """The hops to a node, for `doctor` and for errors."""

@@ -32,6 +32,7 @@ from distctl.adapters.ssh.links import Links, in_words
 from distctl.adapters.ssh.packets import within
 from distctl.adapters.ssh.route import Route
 from distctl.adapters.ssh.sftp import Session
+from distctl.adapters.ssh.terminal import join
 from distctl.cluster.spec import Endpoint, Node
 from distctl.errors import CommandFailed, DeadlineExceeded, NodeError, NothingListens, Unreachable
 from distctl.ports import Progress, Result, Upload
@@ -93,6 +94,19 @@ class SshConnector:
         if target not in self._forwards:
             self._forwards[target] = Forward(lambda timeout: self.dial(target, timeout=timeout))
         return self._forwards[target].endpoint
+
+    def shell(self) -> int:
+        """A login shell on the node, joined to this terminal until it ends; its exit status.
+
+        Raises Unreachable when there is no connection, or when it is lost.
+        """
+        tried = "opening a shell"
+        try:
+            channel = self._transport().open_session(timeout=self._node.timeouts.connect)
+            with contextlib.closing(channel):
+                return join(channel)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._lost(tried) from error
 
     def close(self) -> None:
         """End the forwards; the connection belongs to `Connections`, which closes it."""
