@@ -58,14 +58,14 @@ def refuse_shortage(prepared: Prepared, models: Iterable[str]) -> None:
 
 
 def intent_changes(
-    session: Session, nodes: Iterable[str], *, cordoned: bool, draining: bool, why: str
+    session: Session, nodes: Iterable[str], *, cordoned: bool, draining: bool, why: str, stopped: bool = False
 ) -> list[Change]:
     """The intents of nodes, and the events that tell of them."""
     word = "drain" if draining else "cordon" if cordoned else "undrain"
     changes: list[Change] = []
     for name in nodes:
         now = session.clock.now()
-        changes.append(SetIntent(Intent(name, cordoned, draining, why, session.author, now)))
+        changes.append(SetIntent(Intent(name, cordoned, draining, why, session.author, now, stopped)))
         changes.append(AddEvent(Event(now, word, name, why or word, session.author)))
     return changes
 

@@ -48,6 +48,9 @@ def drain(
     message: Why = "",
     force: Force = False,
     detach: Annotated[bool, typer.Option("--detach", help="Begin, and do not wait for the end.")] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the nodes' servers once they are drained.")
+    ] = False,
     max_unavailable: Annotated[int, typer.Option(min=1, help="How many nodes are drained at a time.")] = 1,
     lease_wait: LeaseWait = "0",
 ) -> None:
@@ -73,7 +76,7 @@ def drain(
                 some = chosen[first : first + max_unavailable]
                 session.store.commit(
                     keeper.lease.token,
-                    intent_changes(session, some, cordoned=True, draining=True, why=message),
+                    intent_changes(session, some, cordoned=True, draining=True, why=message, stopped=stop),
                 )
                 prepared = prepare(session, keeper, awaited=some)
                 outcomes += _drained(session, keeper, prepared, output, limit, force)

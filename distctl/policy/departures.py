@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from distctl.cluster.router import SlotState
-from distctl.cluster.spec import Node, ServerId
-from distctl.policy.operations import Leave, RemoveNode, StopServer, UnloadReplica
+from distctl.cluster.snapshot import NodeSight
+from distctl.cluster.spec import Node, Server, ServerId
+from distctl.policy.operations import Leave, RemoveNode, Sign, StopServer, UnloadReplica
 from distctl.policy.placement import Place
 from distctl.policy.work import Work
 
@@ -14,7 +15,10 @@ def depart(work: Work, node: Node) -> None:
     sight = work.snapshot.nodes.get(node.name)
     reachable = sight is not None and sight.reachable
     for server in node.servers:
-        _rest(work, server.id)
+        stopping = sight is not None and work.stopped(node.name) and _runs(sight, server)
+        drained = _rest(work, server.id, waited_for=stopping or node.name in work.wish.awaited)
+        if stopping:
+            work.draft.add(StopServer(server.id, Sign.UPDATE), f"{node.name} is to stand still", drained)
         for model in work.unwanted(server):
             if not work.closed((server.id, model)) and work.held(server.id, (model,)):
                 continue
@@ -24,9 +28,13 @@ def depart(work: Work, node: Node) -> None:
                 _unload(work, server.id, model)
 
 
-def _rest(work: Work, server: ServerId) -> None:
-    """Take a draining node's server out of use; its models stay loaded for the day it comes back."""
-    waited_for = server.node in work.wish.awaited
+def _runs(sight: NodeSight, server: Server) -> bool:
+    unit = sight.units.get(f"server-{server.id.server}")
+    return unit is not None and unit.process is not None
+
+
+def _rest(work: Work, server: ServerId, *, waited_for: bool) -> set[int]:
+    """Take a draining node's server out of use; its models stay placed for the day it comes back."""
     models = tuple(
         model
         for model in work.wish.models_of(server)
@@ -34,7 +42,8 @@ def _rest(work: Work, server: ServerId) -> None:
     )
     if models:
         step = Leave(server, models, rest=True)
-        work.draft.add(step, f"{server.node} is draining", work.before_leaving(models))
+        return {work.draft.add(step, f"{server.node} is draining", work.before_leaving(models))}
+    return set()
 
 
 def _in_use(work: Work, place: Place, waited_for: bool) -> bool:

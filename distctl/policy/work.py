@@ -84,6 +84,11 @@ class Work:
         left = self.record.routers - set(self.wish.spec.router_ids)
         return set() if self.wish.prune else {r for r in left if r in self.snapshot.routers}
 
+    def stopped(self, node: str) -> bool:
+        """Whether an operator drained a node and wants its servers stopped."""
+        intent = self.record.intents.get(node)
+        return intent is not None and intent.draining and intent.stopped
+
     def slot(self, place: Place) -> SlotState:
         """What the record wants a slot to be."""
         replica = self.record.places.get(place)
