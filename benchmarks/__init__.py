@@ -1,1 +1,1 @@
-"""Benchmarks against the usual tools, and what they say in docs/benchmarks.md: `python -m benchmarks [NAME...]`."""
+"""Benchmarks against the usual tools; `python -m benchmarks [NAME...]` writes docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--rounds N] [--seconds S] [--dry]`: measure, and write docs/benchmarks.md."""
+"""`python -m benchmarks [NAME...] [--rounds N] [--seconds S] [--dry]`: measure, write docs/benchmarks.md."""
 
 from __future__ import annotations
 

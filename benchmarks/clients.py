@@ -1,4 +1,4 @@
-"""Clients that check every answer: kept connections, one request at a time, a sum of what failed and how long.
+"""Clients that check every answer: kept connections, one request at a time each, and a tally of it.
 
 Each sends floats that nobody else sends and wants the same ones back.
 """
@@ -6,12 +6,15 @@ Each sends floats that nobody else sends and wants the same ones back.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+import grpc.aio
 
 from benchmarks.load import GRPC_INFER, INFER, grpc_message, rest_body
 
@@ -21,10 +24,11 @@ PAUSE = 0.01  # seconds between two requests of one client
 
 @dataclass(slots=True)
 class Tally:
-    """What the clients saw: `longest` in seconds, and the instant (monotonic) and words of each failure."""
+    """What the clients saw: seconds, and instants of the monotonic clock."""
 
     requests: int = 0
     longest: float = 0.0
+    answers: list[tuple[float, float]] = field(default_factory=list)  # when, and how long it took
     failures: list[tuple[float, str]] = field(default_factory=list)
 
     @property
@@ -37,6 +41,7 @@ class Tally:
         now = time.monotonic()
         self.requests += 1
         self.longest = max(self.longest, now - began)
+        self.answers.append((now, now - began))
         if problem:
             self.failures.append((now, problem))
 
@@ -56,7 +61,8 @@ class Clients:
     stopping: bool = False
 
     async def during(self, event: Callable[[], object], *, before: float, after: float) -> Tally:
-        """Run the clients; `before` seconds into it do `event` (in a thread), and go on for `after` seconds."""
+        """Run the clients; `before` seconds into it do `event` in a thread; go on for `after` seconds."""
+        grpc_message()  # imports what builds messages, before anybody measures
         tasks = [asyncio.create_task(self._rest()) for _ in range(self.each)]
         tasks += [asyncio.create_task(self._grpc()) for _ in range(self.each)]
         await asyncio.sleep(before)
@@ -85,8 +91,6 @@ class Clients:
             stream[1].close()
 
     async def _grpc(self) -> None:
-        import grpc.aio
-
         # A connection of its own for each client, as separate programs would have.
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc}", options=options) as channel:
@@ -104,8 +108,6 @@ class Clients:
 
 async def _ask(stream: tuple[asyncio.StreamReader, asyncio.StreamWriter], floats: list[float]) -> str:
     """Send one REST inference and say what is wrong with its answer; "" when nothing is."""
-    import json
-
     reader, writer = stream
     body = rest_body(floats)
     head = f"POST {INFER} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"

@@ -45,9 +45,9 @@ class LocalCluster:
         """The process of a node's Triton."""
         return self._pid(f"{node}/units/server-0")
 
-    def router_pid(self) -> int:
-        """The router's master process."""
-        return self._pid(f"{self.nodes[0]}/units/router-main")
+    def router_pid(self, name: str = "main") -> int:
+        """A router's master process."""
+        return self._pid(f"{self.nodes[0]}/units/router-{name}")
 
     def _pid(self, unit: str) -> int:
         lines = (self.folder / "nodes" / "bench" / unit / "pid").read_text().splitlines()
@@ -82,21 +82,40 @@ def local_cluster(
     nodes: Sequence[str] = ("n1", "n2"),
     base: int = PORTS,
     models: Mapping[str, Path] | None = None,
+    lean: bool = False,
 ) -> Iterator[LocalCluster]:
-    """Bring a cluster up below `folder`, with every model on every node; taken down at the end."""
-    cluster = LocalCluster(folder, base, tuple(nodes))
-    folder.mkdir(parents=True, exist_ok=True)
-    cluster.inventory.write_text(_inventory(cluster, models or {"floats": MODELS / "floats"}))
+    """Bring a cluster up below `folder`, every model on every node; taken down at the end.
+
+    `lean` adds a router of that name that keeps only small requests for a second try, five ports on.
+    """
+    cluster = write_inventory(folder, nodes=nodes, base=base, models=models, lean=lean)
     say(f"bringing up {len(nodes)} nodes on this machine")
     try:
         cluster.cli("up", "-y")
         yield cluster
     finally:
-        with suppress(RuntimeError):
+        try:
             cluster.cli("down", "-y")
+        except RuntimeError as error:
+            say(f"the cluster on ports {cluster.base} and up was left running: {error}")
 
 
-def _inventory(cluster: LocalCluster, models: Mapping[str, Path]) -> str:
+def write_inventory(
+    folder: Path,
+    *,
+    nodes: Sequence[str] = ("n1", "n2"),
+    base: int = PORTS,
+    models: Mapping[str, Path] | None = None,
+    lean: bool = False,
+) -> LocalCluster:
+    """The cluster's file alone; nothing runs yet."""
+    cluster = LocalCluster(folder, base, tuple(nodes))
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster.inventory.write_text(_inventory(cluster, models or {"floats": MODELS / "floats"}, lean))
+    return cluster
+
+
+def _inventory(cluster: LocalCluster, models: Mapping[str, Path], lean: bool) -> str:
     lines = ["version: 1", "cluster: bench", f"directory: {cluster.folder / 'nodes'}", "nodes:"]
     for name, (http, _) in zip(cluster.nodes, cluster.servers, strict=True):
         lines.append(f"  {name}: {{connection: local, servers: {{ports: {http}}}}}")
@@ -107,4 +126,7 @@ def _inventory(cluster: LocalCluster, models: Mapping[str, Path]) -> str:
     ports = f"{{http: {http}, grpc: {grpc}, metrics: {http + 2}}}"
     place = f"on: [{cluster.nodes[0]}], address: 127.0.0.1"
     lines += ["routers:", f"  main: {{{place}, ports: {ports}}}"]
+    if lean:
+        ports = f"{{http: {http + 5}, grpc: {http + 6}, metrics: {http + 7}}}"
+        lines.append(f"  lean: {{{place}, ports: {ports}, replay_limit: 1KiB}}")
     return "\n".join(lines) + "\n"

@@ -23,9 +23,10 @@ def run(work: Work) -> list[Section]:
     section = Section(
         "faults",
         "Faults: a server killed or hung under load",
-        f"Eight HTTP and eight gRPC clients that check every answer, each pausing 10 ms between requests; one of two Tritons gets SIGKILL "
-        f"(and is started again by distctl's supervisor) or SIGSTOP for {HANG:g} s. {work.rounds} kills and {max(1, work.rounds // 2)} "
-        "stops for each router, in turn. Failed: no answer within 10 s, an error, or a wrong answer.",
+        "Eight HTTP and eight gRPC clients that check every answer, each pausing 10 ms between requests; one "
+        "of two Tritons gets SIGKILL (and is started again by distctl's supervisor) or SIGSTOP for "
+        f"{HANG:g} s. {work.rounds} kills and {max(1, work.rounds // 2)} stops for each router, in turn. "
+        "Failed: no answer within 10 s, an error, or a wrong answer.",
         ["fault", "router", "times", "requests", "failed", "longest request, ms (worst)", "each time, ms"],
     )
     with (
@@ -40,6 +41,10 @@ def run(work: Work) -> list[Section]:
                     seen[target.name].append(_once(cluster, target, fault, number))
             section.rows += [_row(fault, name, tallies) for name, tallies in seen.items()]
             _aims(section, fault, seen["distctl"])
+    section.notes.append(
+        "Behind a router that has no check with a short interval, or none that looks at hung servers, every "
+        "client waits until the hung server goes on: there the longest request is the length of the hang."
+    )
     return [section]
 
 
@@ -52,9 +57,8 @@ def _once(cluster: LocalCluster, target: Target, fault: str, number: int) -> Tal
     if fault == "SIGSTOP":
         event, after = partial(_hang, cluster.server_pid(node)), 0.5
     tally = asyncio.run(Clients(target.http, target.grpc).during(event, before=BEFORE, after=after))
-    say(
-        f"{fault} behind {target.name}: {tally.failed} of {tally.requests} failed, longest {tally.longest:.3f} s"
-    )
+    failed = f"{tally.failed} of {tally.requests} failed"
+    say(f"{fault} behind {target.name}: {failed}, longest {tally.longest:.3f} s")
     for word in sorted({text for _, text in tally.failures})[:3]:
         say(f"  {word[:150]}")
     return tally

@@ -26,7 +26,7 @@ wrk.body = [==[{body}]==]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round: requests a second, times in ms, and the router's CPU in us for each request (nan: no router)."""
+    """One round: requests a second, times in ms, the router's CPU in us per request (nan: no router)."""
 
     rate: float
     p50: float

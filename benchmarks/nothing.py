@@ -6,7 +6,10 @@ from benchmarks.others import operator, unavailable
 from benchmarks.work import Aim, Section, Work, distctl, median, say, spread, timed
 
 COUNT = 16
-WHY = "imports take what `distctl status` takes in the last table; the rest is sixteen ssh connections and one look at each node"
+WHY = (
+    "imports take what `distctl status` takes in the last table; the rest is sixteen ssh connections "
+    "and one look at each node, encrypted by one Python process"
+)
 
 
 def run(work: Work) -> list[Section]:
@@ -16,7 +19,8 @@ def run(work: Work) -> list[Section]:
     section = Section(
         "nothing",
         f"With nothing to do: {COUNT} nodes that are as wanted",
-        f"{COUNT} test hosts with a running Triton each; {work.rounds} runs of each command in turn, whole process, medians.",
+        f"{COUNT} test hosts with a running Triton each; {work.rounds} runs of each command in turn, whole "
+        "processes, medians.",
         ["command", "seconds"],
     )
     commands = {"distctl up -y": ["up", "-y"], "distctl plan": ["plan"], "distctl status": ["status"]}

@@ -120,8 +120,8 @@ def _prepare(found: Operator) -> None:
     archive = Artifacts.from_environment().runtime(version)
     (found.folder / "runtime.tar.gz").symlink_to(archive.path)
     library = next(Path("/usr/lib").glob(f"*/libpython{version}.so.1.0")).parent
-    text = (HERE / "start.sh").read_text().replace("PYTHON", found.python).replace("LIBRARY", str(library))
-    (found.folder / "start.sh").write_text(text)
+    text = (HERE / "start.sh").read_text().replace("@PYTHON@", found.python)
+    (found.folder / "start.sh").write_text(text.replace("@LIBRARY@", str(library)))
     lines = ["version: 1", "cluster: bench", "servers: {ports: 9000}", "ssh: {user: root}", "nodes:"]
     lines += [f"  {host.name}: {{address: {host.address}}}" for host in found.hosts]
     count = len(found.addresses)

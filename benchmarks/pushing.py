@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.others import Operator, operator, unavailable
-from benchmarks.work import Aim, Section, Work, median, run as command, say, spread
+from benchmarks.work import Aim, Section, Work, median, say, spread
+from benchmarks.work import run as command
 
 SIZE = 200 * 10**6
 WHY = "encryption and framing run in one Python process here, in C in OpenSSH"
@@ -22,7 +23,8 @@ def run(work: Work) -> list[Section]:
     section = Section(
         "pushing",
         "Copying: 200 MB to one host",
-        f"A file of noise to a test host over loopback, connection included, {work.rounds} rounds in turn, medians; rsync without compression.",
+        f"A file of noise to a test host over loopback, connection included, {work.rounds} rounds in turn, "
+        "medians; rsync without compression.",
         ["tool", "MB/s", "seconds", "to scp"],
     )
     noise = work.folder / "noise"

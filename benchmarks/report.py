@@ -1,4 +1,4 @@
-"""docs/benchmarks.json keeps what was measured, benchmark by benchmark; docs/benchmarks.md is written from it."""
+"""docs/benchmarks.json keeps what was measured, each by itself; docs/benchmarks.md is written from it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HEAD = """\
 # Benchmarks
 
 Written by `make bench` (`python -m benchmarks [NAME...]` measures some of them again). Every figure was
-measured beside its peers in one run, in turn, on one machine that also runs the clients and the servers: ratios carry over to
-other machines, absolute figures do not. Losses are listed like gains.
+measured beside its peers in one run, in turn, on one machine that also runs the clients and the servers:
+ratios carry over to other machines, absolute figures do not. Losses are listed like gains.
 """
 
 

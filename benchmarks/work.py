@@ -113,7 +113,7 @@ def distctl() -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of programs under test: byte code is kept, as it is for every user of an installed one."""
+    """The environment of programs under test: byte code is kept, as for users of an installed one."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "DISTCTL_INVENTORY")}
     return {**kept, **more}
 
