@@ -85,8 +85,11 @@ class NodeControl(Protocol):
     def release(self) -> None:
         """Say in the owner file that the work is done."""
 
-    def remove(self) -> None:
-        """Remove the node's whole folder; every unit must have been stopped before."""
+    def remove(self, *, keep_models: bool = False) -> None:
+        """Remove the node's whole folder, or all of it but the stored models.
+
+        Every unit must have been stopped before.
+        """
 
 
 class ServerControl(Protocol):

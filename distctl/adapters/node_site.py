@@ -128,11 +128,10 @@ class NodeSite:
             done = replace(self._changes.owner, until=0.0)
             self._changes.claim(done, tried="letting go of the node")
 
-    def remove(self) -> None:
+    def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder; see `ports.NodeControl`."""
-        self._changes.must(
-            stored.remove_root(self.paths), tried="removing what distctl put there", deadline=300
-        )
+        script = stored.remove_root(self.paths, keep_models=keep_models)
+        self._changes.must(script, tried="removing what distctl put there", deadline=300)
         self._changes.owner = None
 
     def configure(self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]) -> bool:

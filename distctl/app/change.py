@@ -218,8 +218,8 @@ def carry_out(
     )
     session.store.commit(keeper.lease.token, [Adopt(record.id, owner.generation)])
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
-    places = {router.place for router in session.spec.router_ids} - away
-    nodes = session.ours(sorted({*prepared.plan.nodes, *places}) if prepared.plan.steps else [])
+    told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
+    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
     claim(session.world, nodes, owner)
     try:
         outcomes = execute(

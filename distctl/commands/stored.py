@@ -217,11 +217,20 @@ true
 """
 
 
-def remove_root(paths: NodePaths) -> str:
+def remove_root(paths: NodePaths, *, keep_models: bool = False) -> str:
     """A script that removes the whole folder; it ends with 1 when a unit still runs there.
 
-    The lock goes last, and `guarded` refuses whoever then waited on a lock that is no longer there.
+    The lock goes last, and `guarded` refuses whoever then waited on a lock that is no longer there. With
+    `keep_models` the stored models stay, and the lock.
     """
+    gone = [paths.units, paths.runtimes, paths.uploads]
+    if keep_models:
+        last = f"rm -f {quote(paths.owner)}"
+    else:
+        gone.append(paths.models)
+        last = f"""rm -f {quote(paths.owner)} {quote(paths.lock)}
+rm -rf {quote(paths.root)}
+rmdir {quote(paths.root.rpartition("/")[0])} 2>/dev/null"""
     return f"""cd {quote(paths.root)} 2>/dev/null || exit 0
 {template("systemd/process.sh")}
 for folder in {quote(paths.units)}/*/; do
@@ -230,9 +239,7 @@ for folder in {quote(paths.units)}/*/; do
     if alive "$process" || alive "$supervisor"; then echo "${{folder%/}} still runs" >&2; exit 1; fi
 done
 cd / || exit 1
-rm -rf {quote(paths.units)} {quote(paths.models)} {quote(paths.runtimes)} {quote(paths.uploads)} || exit 1
-rm -f {quote(paths.owner)} {quote(paths.lock)}
-rm -rf {quote(paths.root)}
-rmdir {quote(paths.root.rpartition("/")[0])} 2>/dev/null
+rm -rf {" ".join(map(quote, gone))} || exit 1
+{last}
 true
 """

@@ -213,11 +213,7 @@ def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
 
 def _remove(job: Job, op: RemoveNode, report: Report) -> None:
     report("removing")
-    if op.keep_models:
-        kept = {model: frozenset({digest}) for model, digest in job.contents.items() if digest}
-        job.world.node(op.node).prune(kept, frozenset())
-    else:
-        job.world.node(op.node).remove()
+    job.world.node(op.node).remove(keep_models=op.keep_models)
     job.world.store.commit(job.token, [DropNode(op.node)])
 
 

@@ -304,8 +304,13 @@ class Plan:
         return not self.steps
 
     @property
+    def routes(self) -> bool:
+        """Whether routers are told something, on whatever place they run."""
+        return any(isinstance(step.operation, (Join, Leave)) for step in self.steps)
+
+    @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes and router places that the plan touches, sorted."""
+        """The nodes and router places that steps of the plan are named after, sorted."""
         return tuple(sorted({step.operation.node for step in self.steps}))
 
 

@@ -26,14 +26,16 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
             _node(draft, node, snapshot.nodes.get(node.name), stopped, keep_models)
     named = {node.name for node in (*wish.spec.nodes, *wish.leaving)}
     for place, seen in sorted(snapshot.nodes.items()):
-        if place not in named and _ours(seen):  # this machine, which carries a router and is no node
+        if place not in named and _ours(
+            seen, keep_models
+        ):  # this machine, which carries a router and is no node
             draft.add(RemoveNode(place), WHY, set(stopped))
     return draft.plan()
 
 
-def _ours(sight: NodeSight) -> bool:
-    """Whether anything of ours is on a node that was reached."""
-    found = (sight.owner, sight.units, sight.runtimes, sight.models)
+def _ours(sight: NodeSight, keep_models: bool) -> bool:
+    """Whether anything of ours that is to go is on a node that was reached."""
+    found = (sight.owner, sight.units, sight.runtimes, sight.models and not keep_models)
     return sight.reachable and any(found)
 
 
@@ -41,7 +43,7 @@ def _node(draft: Draft, node: Node, sight: NodeSight | None, routers: set[int], 
     if sight is None or not sight.reachable:
         draft.skipped.append(Skip(node.name, sight.error if sight else "it was not looked at"))
         return
-    if not _ours(sight):
+    if not _ours(sight, keep_models):
         return
     needs = set(routers)
     for server in node.servers:

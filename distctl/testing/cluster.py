@@ -151,7 +151,7 @@ class FakeCluster:
 
     def _probed(self, server: ServerId) -> ServerSight:
         try:
-            replicas = self.triton(server).index()
+            replicas = self.triton(server).sights()
         except TritonError as error:
             return ServerSight(server, error=error.message)
         return ServerSight(server, live=True, ready=True, replicas=replicas)

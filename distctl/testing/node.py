@@ -114,14 +114,15 @@ class FakeNode:
             if machine.owner:
                 machine.owner = replace(machine.owner, until=0.0)
 
-    def remove(self) -> None:
-        """Remove everything. Raises NodeError while a process runs."""
+    def remove(self, *, keep_models: bool = False) -> None:
+        """Remove everything, or all but the models. Raises NodeError while a process runs."""
         with self._change("remove") as machine:
             running = [name for name, unit in machine.units.items() if unit.process]
             if running:
                 raise NodeError(machine.name, "remove", f"{', '.join(running)} still runs")
             machine.units.clear()
-            machine.models.clear()
+            if not keep_models:
+                machine.models.clear()
             machine.runtimes.clear()
             machine.owner = None
 

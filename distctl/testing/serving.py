@@ -58,11 +58,21 @@ class FakeTriton:
             return self.up
 
     def index(self) -> dict[str, ReplicaSight]:
-        """Every model that the repository has; looking brings slow loads on. Raises TritonError."""
+        """Every model that the repository has; looking brings slow loads on. Raises TritonError.
+
+        As the real client tells it, a load that goes on or failed comes before an older content that serves.
+        """
         with self._calls.look(f"{self._name}: index"):
             self._answer()
             self._progress()
             return {model: self._sight(model) for model in sorted({*self.repository, *self._reasons})}
+
+    def sights(self) -> dict[str, ReplicaSight]:
+        """The index as somebody sees it who asked for no load: an older content that serves is ready."""
+        return {
+            model: ReplicaSight(ModelState.READY) if model in self.loaded else sight
+            for model, sight in self.index().items()
+        }
 
     def load(self, model: str) -> None:
         """Begin to load a model. Raises TritonError when it is not in the repository."""
@@ -106,10 +116,10 @@ class FakeTriton:
             self.loaded[model] = self.repository.get(model, "")
 
     def _sight(self, model: str) -> ReplicaSight:
-        if model in self.loaded:  # an old content serves while the new one loads
-            return ReplicaSight(ModelState.READY)
         if model in self._loading:
             return ReplicaSight(ModelState.LOADING)
+        if model in self.loaded and model not in self._reasons:
+            return ReplicaSight(ModelState.READY)
         return ReplicaSight(ModelState.UNAVAILABLE, self._reasons.get(model, ""))
 
 

@@ -180,9 +180,10 @@ def test_a_slow_model_is_ready_after_so_many_looks_and_an_old_content_serves_mea
         ModelState.READY,
         ModelState.READY,
     ]
-    triton.repository["digits"] = "d2"
+    triton.repository["digits"], triton.slow["digits"] = "d2", 3
     client.load("digits")
-    assert (client.index()["digits"].state, triton.loaded["digits"]) == (ModelState.READY, "d1")
+    assert (client.index()["digits"].state, triton.loaded["digits"]) == (ModelState.LOADING, "d1")
+    assert triton.sights()["digits"].state is ModelState.READY
     client.index()
     assert triton.loaded["digits"] == "d2"
 
