@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from uuid import uuid4
 
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
@@ -28,6 +29,7 @@ from distctl.cluster.snapshot import Owner, Snapshot
 from distctl.control.adopt import adoption, intents_text
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
+from distctl.control.journal import journal
 from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
@@ -225,7 +227,7 @@ def carry_out(
         outcomes = execute(
             _job(session, keeper, prepared, force, drain_seconds),
             prepared.plan,
-            watch=watch,
+            watch=journal(session.store, session.clock, keeper.lease.token, uuid4().hex[:12], watch),
             renew=keeper.renew,
             max_failures=max_failures,
         )
