@@ -163,6 +163,7 @@ class Operator:
     def session(self) -> Rehearsal:
         """A new process: nothing is claimed, an old lease has run out."""
         self.cluster.restart()
+        self.cluster.calls.watch = None
         self.cluster.clock.advance(61)
         return Rehearsal(self.cluster, self.spec, self.runtime)
 

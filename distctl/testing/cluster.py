@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class FakeCluster:
         self.machines = {node.name: FakeMachine(node.name) for node in spec.nodes}
         self.tritons: dict[ServerId, FakeTriton] = {}
         self.routers: dict[RouterId, FakeRouter] = {}
-        self._contents = {model.name: "1" for model in spec.models}
+        self._contents: dict[str, str] = defaultdict(lambda: "1")
         self._ports: dict[str, FakeNode] = {}
         self._script, self._structure = script, structure
         for server in spec.servers:
