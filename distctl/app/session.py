@@ -247,14 +247,13 @@ class Session:
         """The models whose configuration, where it lies here, says that they keep state or stream."""
         from distctl.policy.stateless import stateless
 
-        configs = {m.name: self.source(m.name) for m in self.spec.models}
-        return frozenset(
-            name
-            for name, folder in configs.items()
-            if folder is not None
-            and (file := folder / "config.pbtxt").is_file()
-            and not stateless(file.read_text(encoding="utf-8", errors="replace"))
-        )
+        return frozenset(model.name for model in self.spec.models if not stateless(self.config(model.name)))
+
+    def config(self, model: str) -> str:
+        """A model's config.pbtxt; empty when it has none, or lies on the nodes."""
+        folder = self.source(model)
+        file = folder / "config.pbtxt" if folder else None
+        return file.read_text(encoding="utf-8", errors="replace") if file and file.is_file() else ""
 
     def _round_trip(self, record: Record, router: RouterId) -> float | None:
         measured = record.facts.get(router.place, {}).get("servers.round_trip")
@@ -274,7 +273,10 @@ class Session:
 
     def routing(self, token: int) -> Routing:
         """The routers, for one execution."""
-        return Routing(self.world, token, self.spec.router_ids)
+        from distctl.policy.stateless import sequence_idle
+
+        idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
+        return Routing(self.world, token, self.spec.router_ids, idle=lambda model: idle.get(model, 0.0))
 
     def _face(self, node: Node, *, sixth: bool) -> str:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""

@@ -16,17 +16,27 @@ from distctl.cluster.router import RouterSight, SlotState
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.control.world import World
 from distctl.errors import DistctlError, DrainExpired
-from distctl.policy.drain import Decision, Drain, Step, confirmed, next_step
+from distctl.policy.drain import Decision, Drain, Step, next_step, watched
 
 POLL = 0.25  # seconds between two looks at a drain
 APPLY = 60.0  # seconds that a router may take to become what it is told
 
 
 class Routing:
-    """The routers of one execution. Every write shows the lease's token."""
+    """The routers of one execution. Every write shows the lease's token.
 
-    def __init__(self, world: World, token: int, routers: Iterable[RouterId]) -> None:
-        self._world, self._token = world, token
+    `idle` says of a model how many seconds a sequence of it may pause; 0 where it has none.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        token: int,
+        routers: Iterable[RouterId],
+        *,
+        idle: Callable[[str], float] = lambda _: 0.0,
+    ) -> None:
+        self._world, self._token, self._idle = world, token, idle
         self._routers = tuple(routers)
         self._locks = {router: threading.Lock() for router in self._routers}
         self._record_lock = threading.Lock()
@@ -110,11 +120,11 @@ class Routing:
     def _wait(
         self, slots: frozenset[tuple[str, ServerId]], seconds: float, report: Callable[[str], None]
     ) -> Decision:
-        drain = Drain(slots, self._world.clock.now() + seconds)
+        idle = max((self._idle(model) for model, _ in slots), default=0.0)
+        drain = Drain(slots, self._world.clock.now() + seconds, idle=idle)
         while True:
             sights, now = self.looks(), self._world.clock.now()
-            if drain.confirmed_at is None and confirmed(drain, sights):
-                drain = replace(drain, confirmed_at=now)
+            drain = watched(drain, sights, now)
             decision = next_step(drain, sights, now)
             report(decision.reason)
             if decision.step in (Step.RELEASE, Step.EXPIRE):

@@ -11,6 +11,8 @@ import re
 # Comments and quoted texts of protobuf's text format: a word in them says nothing.
 _ASIDE = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
 _SEQUENCES = re.compile(r"\bsequence_batching\b")
+_IDLE = re.compile(r"\bmax_sequence_idle_microseconds\s*:\s*(\d+)")
+_DEFAULT_IDLE = 1.0  # seconds; Triton's own, from model_config.proto
 _DECOUPLED = re.compile(r"\bdecoupled\s*:\s*(?:true|True|t|1)\b")
 
 
@@ -22,3 +24,15 @@ def stateless(config: str) -> bool:
     """
     plain = _ASIDE.sub(" ", config)
     return not (_SEQUENCES.search(plain) or _DECOUPLED.search(plain))
+
+
+def sequence_idle(config: str) -> float:
+    """Seconds without a request after which Triton itself gives a sequence up; 0 for a model without any.
+
+    Until then a sequence of a model with this config.pbtxt may be open although nothing is in flight.
+    """
+    plain = _ASIDE.sub(" ", config)
+    if not _SEQUENCES.search(plain):
+        return 0.0
+    found = _IDLE.search(plain)
+    return int(found[1]) / 1e6 if found else _DEFAULT_IDLE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distctl.policy.stateless import stateless
+from distctl.policy.stateless import sequence_idle, stateless
 
 SAMPLES = Path(__file__).parents[3] / "model_repo"
 
@@ -40,3 +40,16 @@ def test_sample_models_are_told_apart(model: str, expected: bool) -> None:
 )
 def test_comments_and_quotes_say_nothing(config: str, expected: bool) -> None:
     assert stateless(config) is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        ("max_batch_size: 8", 0.0),
+        ("sequence_batching { }", 1.0),
+        ("sequence_batching { max_sequence_idle_microseconds: 2500000 direct { } }", 2.5),
+        ("# sequence_batching { }\nmax_sequence_idle_microseconds: 5", 0.0),
+    ],
+)
+def test_a_sequence_may_pause_as_long_as_triton_keeps_it(config: str, seconds: float) -> None:
+    assert sequence_idle(config) == seconds
