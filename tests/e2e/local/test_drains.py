@@ -161,11 +161,14 @@ def test_a_drained_node_stays_so_over_up_and_over_a_restart(cluster: LocalCluste
 
 
 def test_a_cordoned_node_goes_on_and_gets_nothing_new(cluster: LocalCluster) -> None:
+    """The second replica of `slow` could only go to the node that is cordoned."""
+    other = "n2" if home_of_slow(cluster) == "n1" else "n1"
     with cluster.load("digits:http", "digits:grpc") as load:
-        cluster.run("cordon", "n1", "-m", "soon")
-        cluster.run("scale", "slow=2", check=8)
+        cluster.run("cordon", other, "-m", "soon")
+        refused = cluster.run("scale", "slow=2", check=8)
     load.report.require_whole()
-    assert cluster.serves("n1", "digits")
-    cluster.run("undrain", "n1")
+    assert f"closed to new replicas: {other}" in refused.err
+    assert cluster.serves(other, "digits")
+    cluster.run("undrain", other)
     cluster.run("scale", "slow=2")
     cluster.run("scale", "slow=auto")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from load import Load
+from load import Http, Load
 from local_cluster import LocalCluster, local_cluster
 
 EVERY = ("digits:http", "digits:grpc", "slow:http", "slow:grpc", "large:grpc", "large:http")
@@ -29,6 +29,9 @@ MODELS: dict[str, int | dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with local_cluster(nodes=3, models=MODELS) as cluster:
+        # A drain waits as long as a sequence may pause: ten seconds in the sample, two here.
+        config = cluster.model("simple_sequence") / "config.pbtxt"
+        config.write_text(config.read_text().replace("10000000", "2000000"))
         cluster.up()
         yield cluster
 
@@ -61,6 +64,7 @@ def test_drain_and_undrain_lose_nothing(cluster: LocalCluster) -> None:
     assert drained["observed"]["in_flight"] == 0
 
 
+@pytest.mark.nightly
 def test_several_nodes_drained_one_after_the_other_lose_nothing(cluster: LocalCluster) -> None:
     with nothing_lost(cluster, *EVERY):
         cluster.run("drain", "n[1-2]")
@@ -77,6 +81,26 @@ def test_scale_one_three_one_loses_nothing(cluster: LocalCluster) -> None:
             (found,) = [m for m in cluster.json("status")["models"] if m["model"] == "digits"]
             assert found["observed"]["serving"] == number
         cluster.run("scale", "digits=auto")
+
+
+def test_a_sequence_that_pauses_outlives_a_scale_down(cluster: LocalCluster) -> None:
+    """Nothing is in flight between its steps, and its server must stay until it has ended."""
+    clients = [Http("127.0.0.1", cluster.ports["http"]) for _ in range(4)]
+
+    def step(number: int, place: int) -> list[int]:
+        inputs = [{"name": "INPUT", "datatype": "INT32", "shape": [1, 1], "data": [1]}]
+        how = {"sequence_id": 77 + number, "sequence_start": place == 0, "sequence_end": place == 4}
+        return clients[number]("simple_sequence", inputs, how)["SUM"]
+
+    assert [step(n, 0) for n in range(4)] == [[1]] * 4
+    with cluster.begin("scale", "simple_sequence=1") as scaling:
+        for place in range(1, 5):
+            time.sleep(1.5)
+            assert [step(n, place) for n in range(4)] == [[place + 1]] * 4
+        out, err = scaling.communicate(timeout=60)
+    assert scaling.returncode == 0, out + err
+    assert "sequences may be open" in err
+    cluster.run("scale", "simple_sequence=auto")
 
 
 def test_a_changed_model_loses_nothing_and_ends_with_the_new_version_alone(cluster: LocalCluster) -> None:
