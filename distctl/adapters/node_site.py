@@ -73,6 +73,12 @@ class NodeSite:
         """Who keeps this node's units running."""
         return units.manager_for(self.facts, become=self._node.ssh.become is not None)
 
+    @property
+    def login(self) -> str:
+        """The uid that comes in over ssh, where that is not the account that our scripts run as."""
+        login = self.facts.get("login", "")
+        return "" if login == self.facts.get("uid") else login
+
     def look(self) -> NodeSight:
         """What is on the node, in one round trip; see `ports.NodeControl`."""
         try:

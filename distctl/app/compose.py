@@ -110,6 +110,7 @@ class Makers:
                 lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
                 manager=site.manager,
                 haproxy=spec.haproxy if spec else None,
+                login=site.login,
             )
         return self.routers[router]
 

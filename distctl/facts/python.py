@@ -23,7 +23,8 @@ _VERSION = 'import sys; print("%d.%d" % sys.version_info[:2])'
 _SEARCH = f"""ldconfig=$(ldconfig -p || /sbin/ldconfig -p)
 tell() {{
     [ -x "$2" ] || return 0
-    library=libpython$1.so.1.0 folder=${{2%/*}} found=
+    real=${{3:-$2}}
+    library=libpython$1.so.1.0 folder=${{real%/*}} found=
     for place in "$folder/../lib" "$folder/../lib64" /usr/lib64; do
         [ -e "$place/$library" ] && {{ found=$place; break; }}
     done
@@ -40,7 +41,8 @@ case $wanted_python in /*)
     case $version in
         3.*[!0-9]* | [!3]* | 3 | '') version=$("$wanted_python" -c {shlex.quote(_VERSION)}) ;;
     esac
-    tell "$version" "$wanted_python" ;;
+    # An environment's interpreter is a link, and libpython is that of the interpreter it leads to.
+    tell "$version" "$wanted_python" "$(readlink -f "$wanted_python")" ;;
 esac
 for version in {" ".join(VERSIONS)}; do
     for folder in /usr/bin /usr/local/bin /opt/python*/bin "$HOME"/.pyenv/versions/*/bin \\

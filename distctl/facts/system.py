@@ -11,6 +11,7 @@ printf 'boot_id='; cat /proc/sys/kernel/random/boot_id
 printf 'machine_id='; cat /etc/machine-id || echo
 printf 'hostname='; cat /proc/sys/kernel/hostname
 printf 'uid=%s\\n' "$(id -u)"
+printf 'login=%s\\n' "${SUDO_UID:-}"
 printf 'user=%s\\n' "$(id -un)"
 printf 'home=%s\\nroot=%s\\n' "$HOME" "$root"
 printf 'nofile=%s\\n' "$(ulimit -Hn)"
@@ -26,6 +27,7 @@ def parse_identity(text: str) -> Facts:
         {
             **{name: found.get(name) for name in same},
             "uid": number(found.get("uid", "")),
+            "login": number(found.get("login", "")),  # who asked for root by sudo
             "limit.nofile": found.get("nofile"),
             # A date without nanoseconds prints %N as it is.
             "clock": match.group() if (match := re.match(r"\d+(\.\d+)?", clock)) else None,

@@ -18,10 +18,16 @@ class RouterFolder:
     """Brings the files of one router to what was rendered. Deadlines are seconds from the call."""
 
     def __init__(
-        self, name: str, connector: Connector, unit: units.Unit, change: Change, setting: str | None
+        self,
+        name: str,
+        connector: Connector,
+        unit: units.Unit,
+        change: Change,
+        setting: str | None,
+        login: str = "",
     ) -> None:
         self._name, self._connector, self._unit = name, connector, unit
-        self._change, self._setting = change, setting
+        self._change, self._setting, self._login = change, setting, login
 
     def write(self, rendered: Rendered, deadline: float) -> bool:
         """Have the files there, checked by HAProxy itself and renamed into place; False if they were before.
@@ -30,7 +36,7 @@ class RouterFolder:
         """
         found = self._found(deadline)
         executable = self._executable(found, deadline)
-        run = place.run_script(self._unit.folder, executable)
+        run = place.run_script(self._unit.folder, executable, self._login)
         self._do(units.install(self._unit, run), "writing the router's start script", deadline)
         if found.config == rendered.digest and found.files >= rendered.files.keys():
             return False

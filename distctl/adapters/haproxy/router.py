@@ -11,7 +11,7 @@ from distctl.cluster.router import RouterSight, RouterView, SlotSight
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.commands import units
 from distctl.commands.files import quote
-from distctl.commands.haproxy import Group, Rendered, groups_of, render, steps, wire
+from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector
@@ -24,7 +24,8 @@ class HaproxyRouter:
     """One HAProxy on one place; fulfils `ports.RouterControl`.
 
     `root` is the place's root folder. `change` runs a script there that changes something, under the place's
-    lock. `haproxy` names an executable there instead of the place's own or the one that we bring.
+    lock. `haproxy` names an executable there instead of the place's own or the one that we bring. `login` is
+    the uid that streams to the place come from, when that is not the account that runs the router.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class HaproxyRouter:
         *,
         manager: units.Manager = units.Manager.DETACHED,
         haproxy: str | None = None,
+        login: str = "",
     ) -> None:
         self._connector, self._id, self._change, self._manager = connector, id, change, manager
         self._unit = units.Unit(root, f"router-{id.router}")
-        self._folder = RouterFolder(str(id), connector, self._unit, change, haproxy)
-        socket = f"{self._unit.folder}/master.sock"
-        self._master = Master(str(id), lambda timeout: connector.dial(socket, timeout=timeout))
+        self._folder = RouterFolder(str(id), connector, self._unit, change, haproxy, login)
+        self._socket = place.door(self._unit.folder, login)
+        self._master = Master(str(id), lambda timeout: connector.dial(self._socket, timeout=timeout))
 
     def apply(self, view: RouterView, *, deadline: float) -> str:
         """Bring the router to the view; see `ports.RouterControl`."""
@@ -88,7 +90,7 @@ class HaproxyRouter:
         while self._busy() and time.monotonic() < until:
             time.sleep(POLL * 4)
         self._do(units.stop(self._unit, 5.0, self._manager), "stopping the router")
-        self._do(f"rm -rf {folder}", "removing the router's folder")
+        self._do(f"rm -rf {folder} {quote(self._socket)}", "removing the router's folder")
 
     def _start(
         self, rendered: Rendered, groups: tuple[Group, ...], seen: Reading | None, until: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -93,13 +94,29 @@ def unveil(folder: str, digest: str) -> str:
     return f"cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv {digest}.new {digest}; }}\n"
 
 
-def run_script(folder: str, digest: str) -> str:
+DOORS = "/run/distctl"  # sockets that an account other than root may open
+
+
+def door(folder: str, login: str = "") -> str:
+    """The path of the master's socket: in the router's folder, which nobody but its account can enter.
+
+    Where root runs the router and the account `login` (a uid) comes in over ssh, it lies where that account
+    can get at it.
+    """
+    if not login:
+        return f"{folder}/master.sock"
+    return f"{DOORS}/{hashlib.sha256(folder.encode()).hexdigest()[:16]}.sock"
+
+
+def run_script(folder: str, digest: str, login: str = "") -> str:
     """The unit's start script. HAProxy takes the descriptors that it needs, up to the hard limit."""
+    socket = f"{door(folder, login)},mode,600,uid,{login}" if login else "master.sock,mode,600"
+    prepare = f"mkdir -p -m 711 {DOORS} || exit 1\n" if login else ""
     return f"""#!/bin/sh
 umask 077
-cd {quote(folder)} || exit 1
+{prepare}cd {quote(folder)} || exit 1
 ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
-exec {quote(executable(folder, digest))} -W -S unix@master.sock,mode,600 -f {CONFIG}
+exec {quote(executable(folder, digest))} -W -S unix@{socket} -f {CONFIG}
 """
 
 
