@@ -12,7 +12,7 @@ from command import Operator
 from load import Load
 
 CLIENTS = ("digits:http*2", "digits:grpc*2", "simple:http", "simple:grpc")
-SETTLE = 1.5  # seconds of load before and after what a test does
+SETTLE = 1.0  # seconds of load before and after what a test does
 
 pytestmark = pytest.mark.hosts
 

@@ -1,4 +1,4 @@
-"""Operators who meet: one record or two, lost records, nodes that left the file. The nodes have the last word."""
+"""Operators who meet: one record or two, lost records, nodes that left. The nodes have the last word."""
 
 from __future__ import annotations
 

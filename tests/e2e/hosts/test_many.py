@@ -1,0 +1,28 @@
+"""Many nodes at once: two in each change's tests, eight in the night's."""
+
+from __future__ import annotations
+
+import pytest
+from command import nodes_of
+from conftest import Operators
+from hosts import Hosts
+
+pytestmark = pytest.mark.hosts
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.nightly)])
+def test_up_of_many_nodes_from_nothing(hosts: Hosts, operators: Operators, count: int) -> None:
+    """In parallel; again it changes nothing; the times are printed."""
+    machines = [hosts.add(f"gpu{number:02}", size="400m") for number in range(1, count + 1)]
+    ann = operators(hosts)
+    ann.write(nodes_of(machines), models={"simple": {"replicas": count}}, on=["gpu01"])
+    up = ann.run("up", "-y", timeout=240)
+    again = ann.run("up", "-y")
+    ann.run("status", "--check")
+    down = ann.run("down", "-y")
+    print(
+        f"{count} nodes: up {up.seconds:.1f} s, nothing to do {again.seconds:.1f} s, down {down.seconds:.1f} s"
+    )
+    assert "Nothing to do" in again.stderr
+    for host in machines:
+        assert host.run("pgrep -c 'tritonserver|haproxy'; ls /dev/shm", check=False).stdout == "0\n"
