@@ -1,4 +1,4 @@
-"""Nodes of every kind: an account with sudo, an installed Triton, one that runs already, models on the node."""
+"""Nodes of every kind: an account with sudo, an installed Triton, one that runs already, node: models."""
 
 from __future__ import annotations
 

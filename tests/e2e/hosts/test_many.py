@@ -20,9 +20,8 @@ def test_up_of_many_nodes_from_nothing(hosts: Hosts, operators: Operators, count
     again = ann.run("up", "-y")
     ann.run("status", "--check")
     down = ann.run("down", "-y")
-    print(
-        f"{count} nodes: up {up.seconds:.1f} s, nothing to do {again.seconds:.1f} s, down {down.seconds:.1f} s"
-    )
+    times = f"up {up.seconds:.1f} s, nothing to do {again.seconds:.1f} s, down {down.seconds:.1f} s"
+    print(f"{count} nodes: {times}")
     assert "Nothing to do" in again.stderr
     for host in machines:
         assert host.run("pgrep -c 'tritonserver|haproxy'; ls /dev/shm", check=False).stdout == "0\n"
