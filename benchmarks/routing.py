@@ -48,12 +48,28 @@ def _measure(
             load(target, clients, 1, work.folder)
     for number in range(1, work.rounds + 1):
         for target in targets:
-            before = answered(cluster.servers)
-            measured = load(target, clients, work.seconds, work.folder)
-            if answered(cluster.servers) - before < 0.98 * measured.rate * work.seconds:
-                raise RuntimeError(f"{target.name}: the servers did not answer what was counted")
+            measured = _confirmed(work, cluster, target, clients, load)
             found.setdefault((protocol, clients, target.name), []).append(measured)
             say(f"{protocol} {clients} clients, round {number}: {target.name} {measured.rate:.0f}/s")
+
+
+def _confirmed(
+    work: Work, cluster: LocalCluster, target: Target, clients: int, load: Load, tries: int = 3
+) -> Measured:
+    """One round whose answers the servers confirm; a round in which one of them ended is measured again."""
+    cluster.wait_ready()
+    try:
+        before = answered(cluster.servers)
+        measured = load(target, clients, work.seconds, work.folder)
+        if answered(cluster.servers) - before >= measured.requests:
+            return measured
+        problem = "the servers did not answer what was counted"
+    except (OSError, RuntimeError) as error:
+        problem = str(error)
+    say(f"{target.name}: {problem[-300:]}")
+    if tries == 1:
+        raise RuntimeError(f"{target.name}: {problem}")
+    return _confirmed(work, cluster, target, clients, load, tries - 1)
 
 
 def _ratio(found: Rounds, key: tuple[str, int], one: str, other: str, figure: str) -> float:

@@ -23,6 +23,7 @@ HEALTH = "health.state"
 HEADROOM = (
     8 * 1024
 )  # bytes of a buffer for headers and HAProxy's own reserve; each is copied with every request
+LEAST_BUFFER = 16 * 1024  # HTTP/2 allows frames of that size, and HAProxy drops clients where none would fit
 UPLOAD = 60  # seconds in which a request's headers, and a body that can be sent again, must arrive
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
@@ -121,7 +122,7 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
     longest = max((int(pool.total_timeout) + 1 for pool in view.pools), default=600)
     anywhere, *_ = groups_of(view)
     slots = sum(len(pool.slots) for pool in view.pools) + len(anywhere.slots)
-    bufsize = view.replay_limit + HEADROOM
+    bufsize = max(view.replay_limit + HEADROOM, LEAST_BUFFER)
     return (
         _environment()
         .get_template("haproxy.cfg.j2")

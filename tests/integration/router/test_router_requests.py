@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -52,6 +53,16 @@ def raw(router: Router, path: str) -> tuple[int, dict]:
     body = answer.read()
     connection.close()
     return answer.status, json.loads(body or b"{}")
+
+
+def test_small_replay_limit_serves_both_protocols(make_router: Callable[..., Router]) -> None:
+    router = make_router(replay_limit=1024)
+    router.apply()
+    assert router.infer()[0] == 200
+    with grpc.insecure_channel(router.grpc, options=SIZE) as channel:
+        for size in (64, 100_000):
+            answer = rpc.GRPCInferenceServiceStub(channel).ModelInfer(request(size=size), timeout=5)
+            assert server_of(answer) in {"n1", "n2"}
 
 
 def test_both_protocols_on_both_ports(router: Router) -> None:

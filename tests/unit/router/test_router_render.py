@@ -69,6 +69,11 @@ def test_everything_else_is_structure(other: RouterView) -> None:
     assert render(other).structure != render(view()).structure
 
 
+@pytest.mark.parametrize(("limit", "buffer"), [(0, 16384), (1024, 16384), (16384, 24576), (131072, 139264)])
+def test_buffers_hold_what_is_sent_again_and_a_frame_of_http2(limit: int, buffer: int) -> None:
+    assert f"  tune.bufsize {buffer}\n" in render(view(replay_limit=limit)).files[CONFIG]
+
+
 def test_worker_can_say_its_structure() -> None:
     rendered = render(view())
     assert f"\n  description structure={rendered.structure}\n" in rendered.files[CONFIG]
