@@ -5,14 +5,19 @@ Intent (what somebody said) and observation (what was seen) are put side by side
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from distctl.cluster.record import Intent, Record
-from distctl.cluster.router import RouterSight, SlotState
+from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import counts
+from distctl.policy.wish import answering
+
+GRAVEST = ("stopped", "failed", "loading", "ready")  # what is told of a node whose servers differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,50 +89,89 @@ class Standing:
         )
 
 
+@dataclass
+class Sights:
+    """What was recorded and seen, ready to be asked for each server and model."""
+
+    record: Record
+    snapshot: Snapshot
+
+    @cached_property
+    def slots(self) -> Mapping[ServerId, list[SlotSight]]:
+        """By server: its slots in every router."""
+        found = defaultdict[ServerId, list[SlotSight]](list)
+        for router in self.snapshot.routers.values():
+            for _, server, slot in router.slots:
+                found[server].append(slot)
+        return found
+
+    @cached_property
+    def pools(self) -> Mapping[str, list[SlotSight]]:
+        """By model: its slots in every router."""
+        found = defaultdict[str, list[SlotSight]](list)
+        for router in self.snapshot.routers.values():
+            for model, _, slot in router.slots:
+                found[model].append(slot)
+        return found
+
+    @cached_property
+    def placed(self) -> Mapping[ServerId, list[str]]:
+        """By server: the models that are meant to be there, sorted."""
+        found = defaultdict[ServerId, list[str]](list)
+        for server, model in sorted(self.record.places):
+            found[server].append(model)
+        return found
+
+    @cached_property
+    def unsure(self) -> bool:
+        """Whether a router may send anything anywhere: it does not answer, or an old worker still serves."""
+        return any(router.error or router.old_workers for router in self.snapshot.routers.values())
+
+    @cached_property
+    def running(self) -> list[RouterSight]:
+        """The routers that run."""
+        return [router for router in self.snapshot.routers.values() if router.running]
+
+    def serves(self, model: str, server: ServerId) -> bool:
+        """Whether every router that runs sends a model's requests to a server."""
+        if not self.running:
+            replica = self.record.replica(server, model)
+            return replica is not None and replica.slot is SlotState.READY
+        slots = [router.slot(model, server) for router in self.running]
+        return all(slot is not None and slot.state is SlotState.READY and slot.healthy for slot in slots)
+
+
 def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     """How the cluster stands. Pure."""
-    nodes = tuple(_node(node, record, snapshot) for node in spec.nodes)
-    models = tuple(_models(spec, record, snapshot))
+    sights = Sights(record, snapshot)
+    nodes = tuple(_node(node, sights) for node in spec.nodes)
+    models = tuple(_models(spec, sights))
     routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
     return Standing(nodes, models, routers)
 
 
-def _node(node: Node, record: Record, snapshot: Snapshot) -> NodeStanding:
-    intent = record.intents.get(node.name)
-    servers = tuple(_server(server, record, snapshot) for server in node.servers)
-    sight = snapshot.nodes.get(node.name)
-    state, reason = "ready", ""
-    if not servers:
-        state = "routers only"
-    for server in servers:
-        if server.state != "ready":
-            state, reason = server.state, server.reason
-            break
+def _node(node: Node, sights: Sights) -> NodeStanding:
+    intent = sights.record.intents.get(node.name)
+    servers = tuple(_server(server, sights) for server in node.servers)
+    sight = sights.snapshot.nodes.get(node.name)
+    state, reason = ("ready" if servers else "routers only"), ""
+    for server in sorted(servers, key=lambda s: GRAVEST.index(s.state))[:1]:
+        state, reason = server.state, server.reason
     if sight is not None and not sight.reachable:
         qualified = "unreachable" if state != "ready" else "ready (ssh unreachable)"
         state, reason = qualified, sight.error
-    in_flight = sum(s.in_flight for s in servers)
-    released = in_flight == 0 and not _open_slots(node, snapshot)
+    slots = [slot for server in node.servers for slot in sights.slots.get(server.id, ())]
+    in_flight = sum(slot.in_flight for slot in slots)
+    closed = all(slot.state is not SlotState.READY for slot in slots)
+    released = in_flight == 0 and closed and not sights.unsure
     return NodeStanding(node, state, reason, intent, servers, in_flight, released)
 
 
-def _open_slots(node: Node, snapshot: Snapshot) -> bool:
-    """Whether a router may still send something to a node; one that does not answer may."""
-    return any(
-        router.error
-        or any(s.node == node.name and slot.state is SlotState.READY for _, s, slot in router.slots)
-        for router in snapshot.routers.values()
-    )
-
-
-def _server(server: Server, record: Record, snapshot: Snapshot) -> ServerStanding:
-    sight = snapshot.servers.get(server.id) or ServerSight(server.id, error="not asked")
-    placed = sorted(r.model for r in record.replicas if r.server == server.id)
+def _server(server: Server, sights: Sights) -> ServerStanding:
+    sight = sights.snapshot.servers.get(server.id) or ServerSight(server.id, error="not asked")
     ready = tuple(m for m, r in sorted(sight.replicas.items()) if r.state is ModelState.READY)
-    missing = tuple(m for m in placed if m not in ready)
-    in_flight = sum(
-        slot.in_flight for r in snapshot.routers.values() for _, owner, slot in r.slots if owner == server.id
-    )
+    missing = tuple(m for m in sights.placed.get(server.id, ()) if m not in ready)
+    in_flight = sum(slot.in_flight for slot in sights.slots.get(server.id, ()))
     state, reason = _server_state(sight, missing)
     return ServerStanding(server, state, reason, ready, missing, in_flight)
 
@@ -145,26 +189,24 @@ def _server_state(sight: ServerSight, missing: tuple[str, ...]) -> tuple[str, st
     return "ready", ""
 
 
-def _models(spec: Spec, record: Record, snapshot: Snapshot) -> Iterable[ModelStanding]:
-    numbers = counts(spec, record.pins)
-    for model in spec.models:
-        ready = [
-            server
-            for server, sight in snapshot.servers.items()
-            if (replica := sight.replicas.get(model.name)) and replica.state is ModelState.READY
-        ]
-        serving = [server for server in ready if _served(model.name, server, record, snapshot)]
-        slots = [s for r in snapshot.routers.values() for name, _, s in r.slots if name == model.name]
-        wanted = numbers[model.name].number
+def _models(spec: Spec, sights: Sights) -> Iterable[ModelStanding]:
+    numbers = counts(spec, sights.record.pins)
+    ready = defaultdict[str, list[ServerId]](list)
+    for server, model in answering(sights.snapshot):
+        ready[model].append(server)
+    for name in (model.name for model in spec.models):
+        serving = sum(sights.serves(name, server) for server in ready[name])
+        slots = sights.pools.get(name, [])
+        wanted = numbers[name].number
         yield ModelStanding(
-            model.name,
+            name,
             wanted,
-            numbers[model.name].why,
-            len(ready),
-            len(serving),
+            numbers[name].why,
+            len(ready[name]),
+            serving,
             sum(s.in_flight for s in slots),
             sum(s.queued for s in slots),
-            _model_state(wanted, len(serving)),
+            _model_state(wanted, serving),
         )
 
 
@@ -174,16 +216,6 @@ def _model_state(wanted: int, serving: int) -> str:
     if serving == 0:
         return "failed (no replica serves)"
     return "ready" if serving >= wanted else f"short ({serving} of {wanted})"
-
-
-def _served(model: str, server: ServerId, record: Record, snapshot: Snapshot) -> bool:
-    """Whether every router that runs sends a model's requests to a server."""
-    running = [router for router in snapshot.routers.values() if router.running]
-    if not running:
-        replica = record.replica(server, model)
-        return replica is not None and replica.slot is SlotState.READY
-    slots = [router.slot(model, server) for router in running]
-    return all(slot is not None and slot.state is SlotState.READY and slot.healthy for slot in slots)
 
 
 def _router(router: RouterId, sight: RouterSight | None) -> RouterStanding:
