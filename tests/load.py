@@ -300,6 +300,10 @@ class Http:
             raise RuntimeError(f"{answer.status}: {text[:300].decode(errors='replace')}")
         return {output["name"]: output["data"] for output in json.loads(text)["outputs"]}
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
 
 class Grpc:
     """One channel, as tritonclient keeps it."""

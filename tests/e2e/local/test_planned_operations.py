@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -85,7 +85,8 @@ def test_scale_one_three_one_loses_nothing(cluster: LocalCluster) -> None:
 
 def test_a_sequence_that_pauses_outlives_a_scale_down(cluster: LocalCluster) -> None:
     """Nothing is in flight between its steps, and its server must stay until it has ended."""
-    clients = [Http("127.0.0.1", cluster.ports["http"]) for _ in range(4)]
+    stack = ExitStack()
+    clients = [stack.enter_context(closing(Http("127.0.0.1", cluster.ports["http"]))) for _ in range(4)]
 
     def step(number: int, place: int) -> list[int]:
         inputs = [{"name": "INPUT", "datatype": "INT32", "shape": [1, 1], "data": [1]}]
@@ -93,7 +94,7 @@ def test_a_sequence_that_pauses_outlives_a_scale_down(cluster: LocalCluster) -> 
         return clients[number]("simple_sequence", inputs, how)["SUM"]
 
     assert [step(n, 0) for n in range(4)] == [[1]] * 4
-    with cluster.begin("scale", "simple_sequence=1") as scaling:
+    with stack, cluster.begin("scale", "simple_sequence=1") as scaling:
         for place in range(1, 5):
             time.sleep(1.5)
             assert [step(n, place) for n in range(4)] == [[place + 1]] * 4
