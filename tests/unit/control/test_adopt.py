@@ -1,0 +1,139 @@
+"""The nodes have the last word: whose they are, how far they were changed, what they carry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from rehearsal import ROUTER, model, node, spec
+
+from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
+from distctl.cluster.router import RouterSight, SlotSight, SlotState
+from distctl.cluster.snapshot import ModelState, NodeSight, Owner, ReplicaSight, ServerSight, Snapshot
+from distctl.cluster.spec import ServerId
+from distctl.control.adopt import adoption, intents, intents_text
+from distctl.errors import ForeignNode
+
+A, B, X = ServerId("a", "0"), ServerId("b", "0"), ServerId("x", "0")
+SPEC = spec([node("a"), node("b"), node("x", external=True)], [model("digits", 2)])
+NEW = Record("new")
+DRAINING = Intent("a", cordoned=True, draining=True, why="new disk", by="ada", since=5.0)
+CARRIED = intents_text(Record("old", intents={"a": DRAINING}))
+
+
+def owner(record: str = "old", generation: int = 7, cluster: str = "prod", **more: object) -> Owner:
+    return Owner(cluster, record, generation, by="ada@desk", **more)  # type: ignore[arg-type]
+
+
+def seen(a: Owner | None = None, b: Owner | None = None, **more: object) -> Snapshot:
+    nodes = {
+        name: NodeSight(name, reachable=True, owner=found, links={("0", "digits"): "d1"} if found else {})
+        for name, found in (("a", a), ("b", b))
+    }
+    return replace(Snapshot(0.0, nodes), **more)  # type: ignore[arg-type]
+
+
+def replicas(changes: list[Change]) -> dict[ServerId, Replica]:
+    return {change.replica.server: change.replica for change in changes if isinstance(change, SetReplica)}
+
+
+def test_nodes_that_nobody_owns_teach_nothing() -> None:
+    assert adoption(SPEC, NEW, seen()) == []
+
+
+def test_nodes_that_are_ours_teach_nothing() -> None:
+    assert adoption(SPEC, Record("old", generation=7), seen(owner(), owner(generation=6))) == []
+
+
+def test_a_new_record_takes_over_the_newest_owner_with_its_intents() -> None:
+    changes = adoption(SPEC, NEW, seen(owner(generation=6), owner(generation=7, intents=CARRIED)))
+    assert changes[:2] == [Adopt("old", 7), SetIntent(DRAINING)]
+
+
+def test_a_new_record_takes_over_what_servers_hold_and_routers_send() -> None:
+    slots = (
+        ("digits", A, SlotSight(SlotState.DRAIN, True, 0, 0)),
+        ("digits", B, SlotSight(SlotState.READY, True, 0, 0)),
+    )
+    loaded = ServerSight(
+        X,
+        live=True,
+        replicas={"digits": ReplicaSight(ModelState.READY), "foreign": ReplicaSight(ModelState.READY)},
+    )
+    changes = adoption(
+        SPEC,
+        NEW,
+        seen(owner(), owner(), routers={ROUTER: RouterSight(ROUTER, True, slots=slots)}, servers={X: loaded}),
+    )
+    assert SetRouter(ROUTER) in changes
+    found = replicas(changes)
+    assert {s: (r.digest, r.slot) for s, r in found.items()} == {
+        A: ("d1", SlotState.DRAIN),
+        B: ("d1", SlotState.READY),
+        X: ("", SlotState.OFF),  # and not what an external server has beside the spec's models
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "agreed"),
+    [
+        (SlotState.READY, SlotState.DRAIN, SlotState.DRAIN),
+        (SlotState.OFF, SlotState.READY, SlotState.READY),
+        (SlotState.OFF, SlotState.OFF, SlotState.OFF),
+    ],
+)
+def test_where_routers_differ_nothing_is_undrained(one: SlotState, two: SlotState, agreed: SlotState) -> None:
+    other = replace(ROUTER, place="lb2")
+    routers = {
+        id: RouterSight(id, True, slots=(("digits", A, SlotSight(state, True, 0, 0)),))
+        for id, state in ((ROUTER, one), (other, two))
+    }
+    assert replicas(adoption(SPEC, NEW, seen(owner(), routers=routers)))[A].slot is agreed
+
+
+def test_after_a_change_that_was_cut_nobody_knows_what_a_server_has_loaded() -> None:
+    found = replicas(adoption(SPEC, NEW, seen(owner(until=99.0), owner())))
+    assert (found[A].digest, found[B].digest) == ("", "d1")
+
+
+def test_a_node_of_another_cluster_is_refused_whatever_is_said() -> None:
+    with pytest.raises(ForeignNode, match="belongs to the cluster 'other', not to 'prod'"):
+        adoption(SPEC, NEW, seen(owner(), owner(cluster="other")), adopt=True)
+
+
+def test_a_node_that_another_record_changed_is_refused_until_somebody_means_it() -> None:
+    ours = Record("ours", generation=3)
+    with pytest.raises(ForeignNode, match="another record changed it last, by ada@desk") as caught:
+        adoption(SPEC, ours, seen(owner()))
+    assert "up --adopt" in caught.value.hint
+    assert adoption(SPEC, ours, seen(owner()), adopt=True)[0] == Adopt("old", 7)
+
+
+def test_a_copy_of_the_record_that_fell_behind_catches_up() -> None:
+    behind = Record("old", generation=5)
+    changes = adoption(SPEC, behind, seen(owner(generation=9, intents=CARRIED), owner(generation=4)))
+    assert changes[:2] == [Adopt("old", 9), SetIntent(DRAINING)]
+    assert set(replicas(changes)) == {A, B}
+
+
+def test_a_node_that_was_not_reached_says_nothing() -> None:
+    away = Snapshot(0.0, {"a": NodeSight("a", reachable=False, error="no route")})
+    assert adoption(SPEC, NEW, away) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nonsense", "5", '{"node": "a"}', '["a"]', "[{}]"])
+def test_intents_that_cannot_be_read_carry_none(text: str) -> None:
+    assert intents(owner(intents=text)) == []
+
+
+def test_intents_written_are_the_intents_read() -> None:
+    record = Record("r", intents={"b": Intent("b", cordoned=True, why="ä\n'\"\\", by="ada"), "a": DRAINING})
+    text = intents_text(record)
+    assert "\n" not in text and text.isascii()
+    assert intents(owner(intents=text)) == [DRAINING, record.intents["b"]]
+
+
+def test_what_a_newer_distctl_wrote_beside_an_intent_does_not_undrain_it() -> None:
+    item = json.loads(CARRIED)[0] | {"colour": "red"}
+    assert intents(owner(intents=json.dumps([item]))) == [DRAINING]
