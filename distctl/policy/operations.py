@@ -23,6 +23,30 @@ class Sign(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class OnServer:
+    """What is done to one server."""
+
+    server: ServerId
+
+    @property
+    def node(self) -> str:
+        """The node it happens on."""
+        return self.server.node
+
+
+@dataclass(frozen=True, slots=True)
+class OnRouter:
+    """What is done to one router."""
+
+    router: RouterId
+
+    @property
+    def node(self) -> str:
+        """The place it happens on."""
+        return self.router.place
+
+
+@dataclass(frozen=True, slots=True)
 class InstallRuntime:
     """Put Triton and its Python environment on a node."""
 
@@ -52,21 +76,15 @@ class PushModel:
 
 
 @dataclass(frozen=True, slots=True)
-class StartServer:
+class StartServer(OnServer):
     """Start a server with all its models, and wait until each is ready.
 
     `stopped`: a step before has stopped it, so that nothing old can run.
     """
 
-    server: ServerId
     models: tuple[str, ...]
     sign: Sign = Sign.ADD
     stopped: bool = False
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -75,16 +93,10 @@ class StartServer:
 
 
 @dataclass(frozen=True, slots=True)
-class StopServer:
+class StopServer(OnServer):
     """Stop a server whose slots have been drained."""
 
-    server: ServerId
     sign: Sign = Sign.REMOVE
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -93,16 +105,10 @@ class StopServer:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigureServer:
+class ConfigureServer(OnServer):
     """Make a server's start script name the models it is meant to have, so that a restart brings them."""
 
-    server: ServerId
     sign: Sign = Sign.UPDATE
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -111,18 +117,12 @@ class ConfigureServer:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadReplica:
+class LoadReplica(OnServer):
     """Load a model, or its new content, and wait until it is ready; an old content serves meanwhile."""
 
-    server: ServerId
     model: str
     digest: str
     sign: Sign = Sign.ADD
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -132,17 +132,11 @@ class LoadReplica:
 
 
 @dataclass(frozen=True, slots=True)
-class UnloadReplica:
+class UnloadReplica(OnServer):
     """Unload a model that takes no request any more."""
 
-    server: ServerId
     model: str
     sign: Sign = Sign.REMOVE
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -151,17 +145,11 @@ class UnloadReplica:
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
+class Join(OnServer):
     """Let every router send requests for a model to a server."""
 
-    server: ServerId
     model: str
     sign: Sign = Sign.ADD
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -170,18 +158,12 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(OnServer):
     """Drain a slot in every router. `rest`: the replica stays loaded, as on a draining node."""
 
-    server: ServerId
     models: tuple[str, ...]
     rest: bool = False
     sign: Sign = Sign.REMOVE
-
-    @property
-    def node(self) -> str:
-        """The node it happens on."""
-        return self.server.node
 
     @property
     def text(self) -> str:
@@ -190,16 +172,10 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class SetRouterUp:
+class SetRouterUp(OnRouter):
     """Launch a router, or bring its configuration to what is wanted."""
 
-    router: RouterId
     sign: Sign = Sign.ADD
-
-    @property
-    def node(self) -> str:
-        """The place it happens on."""
-        return self.router.place
 
     @property
     def text(self) -> str:
@@ -208,16 +184,10 @@ class SetRouterUp:
 
 
 @dataclass(frozen=True, slots=True)
-class StopRouter:
+class StopRouter(OnRouter):
     """Stop a router and remove what was put there."""
 
-    router: RouterId
     sign: Sign = Sign.REMOVE
-
-    @property
-    def node(self) -> str:
-        """The place it happens on."""
-        return self.router.place
 
     @property
     def text(self) -> str:
