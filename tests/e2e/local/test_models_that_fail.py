@@ -60,11 +60,12 @@ def test_a_changed_model_that_is_broken_ends_with_7_and_the_old_version_serves(
     cluster.nothing_to_do()
 
 
-def test_a_slow_load_shows_its_progress_and_is_asked_for_once(cluster: LocalCluster) -> None:
-    with cluster.load("digits:http", "digits:grpc") as load:
+def test_a_slow_load_shows_its_progress_is_asked_for_once_and_hangs_nobody(cluster: LocalCluster) -> None:
+    with cluster.load("digits:http*8", "digits:grpc*2", pause=0.1) as load:
         cluster.add({"slowload": 1})
         ran = cluster.up()
     load.report.require_whole()
+    assert load.report.longest < 3, "a load of five seconds hung requests to another model"
     lines = [line for line in ran.err.splitlines() if "slowload" in line and "loading" in line]
     assert lines, ran.err
     logs = "".join((cluster.root(n) / "units/server-0/log").read_text() for n in cluster.nodes)
