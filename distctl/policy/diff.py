@@ -12,7 +12,8 @@ from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
 from distctl.policy.arrivals import arrive
 from distctl.policy.departures import depart, leave_with_node
-from distctl.policy.operations import Plan, SetRouterUp, Sign, Skip, StopRouter
+from distctl.policy.operations import SetRouterUp, Sign, StopRouter
+from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
 from distctl.policy.wish import Wish

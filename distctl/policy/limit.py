@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from distctl.policy.operations import Plan, SetRouterUp
+from distctl.policy.operations import SetRouterUp
+from distctl.policy.plan import Plan
 
 
 def limited(plan: Plan, nodes: Collection[str]) -> Plan:

@@ -118,6 +118,7 @@ def _why_short(model: ModelSpec, eligible: list[ServerId], ground: Ground) -> st
     closed = [node for node in nodes if ground.closed(node) and node not in ground.unreachable]
     away = [node for node in nodes if node in ground.unreachable]
     asked = ", ".join(f"{key}={value}" for key, value in sorted(model.where.items()))
-    what = f"{len(eligible)} servers fit" + (f" {asked}" if asked else "")
+    number = len(eligible)
+    what = ("1 server fits" if number == 1 else f"{number} servers fit") + (f" {asked}" if asked else "")
     what += f"; closed to new replicas: {', '.join(closed)}" if closed else ""
     return what + (f"; not reachable: {', '.join(away)}" if away else "")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId, RouterSpec, Spec
-from distctl.policy.operations import Plan, SetRouterUp, Sign, StartServer
+from distctl.policy.operations import SetRouterUp, Sign, StartServer
+from distctl.policy.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from distctl.cluster.spec import Endpoint, RouterId, ServerId, Spec
-from distctl.policy.operations import Join, Plan, SetRouterUp, StartServer
+from distctl.policy.operations import Join, SetRouterUp, StartServer
+from distctl.policy.plan import Plan
 
 ROUND_TRIP = "servers.round_trip"  # the fact of a router's place: the slowest way to a server, milliseconds
 

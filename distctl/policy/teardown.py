@@ -5,7 +5,8 @@ from __future__ import annotations
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
-from distctl.policy.operations import Draft, Plan, RemoveNode, Skip, StopRouter, StopServer
+from distctl.policy.operations import RemoveNode, StopRouter, StopServer
+from distctl.policy.plan import Draft, Plan, Skip
 from distctl.policy.wish import Wish
 
 WHY = "the cluster is taken down"

@@ -11,8 +11,8 @@ from distctl.cluster.record import Record
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, Snapshot
 from distctl.cluster.spec import RouterId, Server, ServerId
-from distctl.policy.operations import Draft, Skip
 from distctl.policy.placement import Place
+from distctl.policy.plan import Draft, Skip
 from distctl.policy.wish import Wish, answering
 
 GONE = (ModelState.ABSENT, ModelState.UNAVAILABLE)

@@ -14,7 +14,8 @@ from distctl.cluster.spec import (
     ServerId,
     Spec,
 )
-from distctl.policy.operations import Draft, Join, Leave, SetRouterUp, Skip, StartServer
+from distctl.policy.operations import Join, Leave, SetRouterUp, StartServer
+from distctl.policy.plan import Draft, Skip
 from distctl.policy.reach import Way, lost, remedy, slowest, told, ways
 
 MAIN = RouterId("main", "lb")

@@ -5,7 +5,8 @@ from rehearsal import ROUTER, model, node, spec
 
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.policy.operations import Draft, Operation, SetRouterUp, Sign, StartServer, StopServer
+from distctl.policy.operations import Operation, SetRouterUp, Sign, StartServer, StopServer
+from distctl.policy.plan import Draft
 from distctl.policy.ports import Taken, taken_ports
 
 SPEC = spec([node("a")], [model("digits")])

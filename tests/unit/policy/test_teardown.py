@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rehearsal import ROUTER, Operator, model, node, spec
 
-from distctl.policy.operations import Plan
+from distctl.policy.plan import Plan
 
 
 def running(*, models: int = 2) -> Operator:
