@@ -37,7 +37,7 @@ from distctl.cluster.spec import (
 )
 from distctl.control.execute import Outcome, State
 from distctl.errors import NothingListens
-from distctl.policy.operations import Plan
+from distctl.policy.plan import Plan
 from distctl.policy.teardown import teardown
 from distctl.policy.wish import Wish
 from distctl.testing import FakeCluster, FakeConnector

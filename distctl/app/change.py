@@ -34,7 +34,7 @@ from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
-from distctl.policy.operations import Plan
+from distctl.policy.plan import Plan
 from distctl.policy.ports import taken_ports
 from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
 from distctl.policy.wish import Wish

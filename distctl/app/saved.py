@@ -12,7 +12,7 @@ from distctl.errors import InputError, PlanMoved
 if TYPE_CHECKING:
     from distctl.app.change import Prepared
     from distctl.app.session import Session
-    from distctl.policy.operations import Plan
+    from distctl.policy.plan import Plan
 
 FORMAT = 1
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from distctl.errors import DistctlError
-    from distctl.policy.operations import Plan
+    from distctl.policy.plan import Plan
 
 SCHEMA_VERSION = 1
 

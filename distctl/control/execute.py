@@ -17,7 +17,7 @@ from threading import Event
 from distctl.cluster.snapshot import Instant
 from distctl.control.perform import Job, perform
 from distctl.errors import DistctlError, Interrupted
-from distctl.policy.operations import Plan, PlannedStep
+from distctl.policy.plan import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
 TURN = 1.0  # seconds between two renewals of the lease

@@ -29,7 +29,7 @@ from distctl.control.perform import Job
 from distctl.control.routing import Routing
 from distctl.errors import NodeError
 from distctl.policy.diff import diff
-from distctl.policy.operations import Plan
+from distctl.policy.plan import Plan
 from distctl.policy.view import router_view
 from distctl.policy.wish import Wish, wanted_placement
 from distctl.testing import Crash, FakeCluster

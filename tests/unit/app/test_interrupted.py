@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 from rehearsal import ROUTER, Operator, model, node, places, spec
 
-from distctl.policy.operations import Plan
+from distctl.policy.plan import Plan
 from distctl.testing import Crash
 
 NODES = ("a", "b", "c")

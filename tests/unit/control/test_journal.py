@@ -8,7 +8,8 @@ from distctl.cluster.record import OperationState, SetOperation
 from distctl.control.execute import Outcome, State
 from distctl.control.journal import journal
 from distctl.errors import LeaseHeld
-from distctl.policy.operations import PlannedStep, PushModel
+from distctl.policy.operations import PushModel
+from distctl.policy.plan import PlannedStep
 from distctl.testing import FakeClock, MemoryStore
 
 STEP = PlannedStep(3, PushModel("n1", "digits", "abc"), "it is not on the node")
