@@ -80,6 +80,8 @@ def drain(
                 )
                 prepared = prepare(session, keeper, awaited=some)
                 outcomes += _drained(session, keeper, prepared, output, limit, force)
+                if not detach and any(outcome.error for outcome in outcomes):
+                    break  # a batch that did not end would stand beside the next: too many at once
             if detach:
                 outcomes = _handed_over(chosen, outcomes)
             finish("drain", prepared, outcomes, output, intent={"draining": chosen, "why": message})
