@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
-from distctl.app.change import Prepared, carry_out, leased, prepare, with_changes, write_revision
+from distctl.app.change import (
+    Prepared,
+    carry_intents,
+    carry_out,
+    leased,
+    prepare,
+    with_changes,
+    write_revision,
+)
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
 from distctl.cluster.content import Archive, Folder
@@ -261,7 +269,9 @@ class Operator:
             self.promise.models = self.served() if served is None else served
             self.promise.models -= set(prepared.plan.interrupts)
             self.cluster.calls.watch = self.promise.watch
-            if not prepared.plan.empty:
+            if prepared.plan.empty:
+                carry_intents(session, keeper, prepared)
+            else:
                 outcomes = carry_out(session, keeper, prepared, watch=_ignore, what=what, **how)
                 _raise_first(outcomes)
         return prepared.plan

@@ -26,7 +26,7 @@ from distctl.cluster.record import (
     apply,
 )
 from distctl.cluster.snapshot import Owner, Snapshot
-from distctl.control.adopt import adoption, intents_text
+from distctl.control.adopt import adoption, intents_text, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
@@ -208,17 +208,7 @@ def carry_out(
 
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
     """
-    record = prepared.record
-    owner = Owner(
-        cluster=session.spec.cluster,
-        record=record.id,
-        generation=record.generation + 1,
-        by=session.author,
-        at=session.clock.now(),
-        until=session.clock.now() + LEASE,
-        intents=intents_text(record),
-    )
-    session.store.commit(keeper.lease.token, [Adopt(record.id, owner.generation)])
+    owner = _next_owner(session, keeper, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
     nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
@@ -235,6 +225,29 @@ def carry_out(
         let_go(session.world, nodes)
     session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
     return outcomes
+
+
+def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
+    """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
+    nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
+    if nodes:
+        claim(session.world, nodes, _next_owner(session, keeper, prepared.record))
+        let_go(session.world, nodes)
+
+
+def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
+    """Who claims nodes now, with a new generation that is in the record first."""
+    now = session.clock.now()
+    session.store.commit(keeper.lease.token, [Adopt(record.id, record.generation + 1)])
+    return Owner(
+        cluster=session.spec.cluster,
+        record=record.id,
+        generation=record.generation + 1,
+        by=session.author,
+        at=now,
+        until=now + LEASE,
+        intents=intents_text(record),
+    )
 
 
 def _job(

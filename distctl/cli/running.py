@@ -65,7 +65,7 @@ def change(
     show: bool = True,
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
-    from distctl.app.change import carry_out, refuse_lost_ways, refuse_taken_ports
+    from distctl.app.change import carry_intents, carry_out, refuse_lost_ways, refuse_taken_ports
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError, Refused
 
@@ -73,6 +73,7 @@ def change(
     if show and not wants_json(output):
         plan_lines(plan)
     if plan.empty:
+        carry_intents(session, keeper, prepared)
         return ()
     if plan.interrupts and not force:
         raise Refused(

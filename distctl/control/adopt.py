@@ -72,6 +72,20 @@ def intents(owner: Owner) -> list[Intent]:
         return []
 
 
+def uncarried(record: Record, snapshot: Snapshot) -> list[str]:
+    """Nodes whose owner files are to be written so that a lost record gets its intents back; often none.
+
+    Those that do not carry what was said of themselves; one of them is enough to carry the rest.
+    """
+    owners = {name: sight.owner for name, sight in sorted(snapshot.nodes.items()) if sight.owner}
+    newest = max(owners.values(), key=lambda o: o.generation, default=None)
+    if newest is None or newest.intents == intents_text(record):
+        return []
+    carried = {name: {i.node: i for i in intents(owner)}.get(name) for name, owner in owners.items()}
+    stale = [name for name in owners if carried[name] != record.intents.get(name)]
+    return stale or list(owners)[:1]
+
+
 def intents_text(record: Record) -> str:
     """The intents of a record as an owner file carries them: JSON on one line."""
     items = [

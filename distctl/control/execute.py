@@ -57,9 +57,7 @@ class Course:
         self._steps = {step.number: step for step in plan.steps}
         self._unmet = {step.number: set(step.needs) for step in plan.steps}
         self._followers: dict[int, list[int]] = defaultdict(list)
-        self._queues: dict[str, list[int]] = defaultdict(
-            list
-        )  # by node, heaps of those that need nothing more
+        self._queues: dict[str, list[int]] = defaultdict(list)  # by node: heaps of what may start
         self._failed: set[str] = set()  # nodes
         for step in plan.steps:
             for need in step.needs:

@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from rehearsal import ROUTER, model, node, spec
+from rehearsal import ROUTER, Operator, model, node, spec
 
 from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, Owner, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.control.adopt import adoption, intents, intents_text
+from distctl.control.adopt import adoption, intents, intents_text, uncarried
 from distctl.errors import ForeignNode
 
 A, B, X = ServerId("a", "0"), ServerId("b", "0"), ServerId("x", "0")
@@ -137,3 +137,28 @@ def test_intents_written_are_the_intents_read() -> None:
 def test_what_a_newer_distctl_wrote_beside_an_intent_does_not_undrain_it() -> None:
     item = json.loads(CARRIED)[0] | {"colour": "red"}
     assert intents(owner(intents=json.dumps([item]))) == [DRAINING]
+
+
+def test_nodes_carry_what_was_said_of_them_before_the_record_can_be_lost() -> None:
+    ours = Record("old", generation=7, intents={"a": DRAINING})
+    assert uncarried(ours, seen(owner(), owner())) == ["a"]
+    assert uncarried(ours, seen(owner(intents=CARRIED), owner(generation=6))) == []
+    assert uncarried(replace(ours, intents={}), seen(owner(intents=CARRIED), owner())) == ["a"]
+    other = replace(ours, intents={"lb": replace(DRAINING, node="lb")})
+    assert uncarried(other, seen(owner(), owner())) == ["a"]
+    assert uncarried(ours, seen()) == []
+
+
+def test_a_cordon_that_changes_nothing_survives_the_loss_of_the_record() -> None:
+    operator = Operator(spec([node("a"), node("b")], [model("digits", 1)]))
+    operator.up()
+    operator.scale("digits=2")
+    operator.scale("digits=1")
+    assert operator.cordon("b").empty
+    operator.lose_record()
+    operator.up()
+    assert operator.cluster.store.record.intents["b"].cordoned
+    operator.undrain("b")
+    operator.lose_record()
+    operator.up()
+    assert operator.cluster.store.record.intents == {}
