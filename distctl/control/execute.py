@@ -86,7 +86,7 @@ class Course:
         self._failed.add(outcome.step.operation.node)
         self._skip(self._after(number), "a step before it failed")
         if len(self._failed) > self.max_failures:
-            why = f"{len(self._failed)} nodes failed, more than --max-failures {self.max_failures}"
+            why = f"failed nodes: {len(self._failed)}, more than --max-failures {self.max_failures}"
             running = {step.number for step in self.running.values()}
             self._queues.clear()
             self._skip([number for number in self._steps if number not in running], why)

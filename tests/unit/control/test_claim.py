@@ -1,0 +1,68 @@
+"""Nodes are made ours before anything is changed: the first one decides between two operators."""
+
+import pytest
+from rehearsal import model, node, spec
+
+from distctl.cluster.snapshot import Owner
+from distctl.control.claim import claim, let_go
+from distctl.errors import ForeignNode, StaleGeneration
+from distctl.testing import FakeCluster
+
+NAMES = ["a", "b", "c"]
+OURS = Owner("prod", "ours", 4, by="me", until=99.0)
+
+
+def cluster(**owners: Owner) -> FakeCluster:
+    found = FakeCluster(spec([node(name) for name in NAMES], [model("digits")], routers=False))
+    for name, owner in owners.items():
+        found.machines[name].owner = owner
+    return found
+
+
+def world(found: FakeCluster):  # type: ignore[no-untyped-def]
+    return found.world(lambda record, router: pytest.fail("no router is there"))
+
+
+def test_each_node_carries_the_owner_until_it_is_let_go() -> None:
+    found = cluster()
+    claim(world(found), NAMES, OURS)
+    assert {m.owner for m in found.machines.values()} == {OURS}
+    let_go(world(found), NAMES)
+    assert [m.owner.until for m in found.machines.values() if m.owner] == [0.0] * 3
+
+
+def test_the_first_node_refuses_before_any_other_is_touched() -> None:
+    found = cluster(a=Owner("prod", "theirs", 1))
+    with pytest.raises(ForeignNode):
+        claim(world(found), NAMES, OURS)
+    assert found.machines["b"].owner is None
+    assert found.machines["c"].owner is None
+
+
+def test_a_refusal_later_on_lets_go_of_what_was_claimed() -> None:
+    found = cluster(c=Owner("prod", "ours", 9))
+    with pytest.raises(StaleGeneration):
+        claim(world(found), NAMES, OURS)
+    assert [m.owner.until for m in found.machines.values() if m.owner] == [0.0, 0.0, 0.0]
+
+
+def test_a_node_that_cannot_be_reached_is_passed_over_also_as_the_first() -> None:
+    found = cluster()
+    found.machines["a"].reachable = False
+    claim(world(found), NAMES, OURS)
+    assert found.machines["a"].owner is None
+    assert found.machines["b"].owner == found.machines["c"].owner == OURS
+
+
+def test_the_first_that_can_be_reached_decides() -> None:
+    found = cluster(b=Owner("prod", "theirs", 1))
+    found.machines["a"].reachable = False
+    with pytest.raises(ForeignNode):
+        claim(world(found), NAMES, OURS)
+    assert found.machines["c"].owner is None
+
+
+def test_nothing_to_claim_is_nothing_done() -> None:
+    found = cluster()
+    claim(world(found), [], OURS)
+    assert found.calls.changes == []

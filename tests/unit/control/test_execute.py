@@ -1,0 +1,213 @@
+"""A plan on its way: what fails takes with it only what needed it, and a command that ends, ends soon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Event, Lock
+
+import pytest
+from rehearsal import ROUTER, Operator, model, node, spec
+
+from distctl.app.change import Keeper, carry_out, leased, prepare
+from distctl.cluster.record import Intent, SetIntent
+from distctl.cluster.router import SlotState
+from distctl.cluster.snapshot import Owner
+from distctl.cluster.spec import ServerId
+from distctl.control.execute import WIDTH, Course, Outcome, State, execute
+from distctl.control.perform import Job
+from distctl.control.routing import Routing
+from distctl.errors import Interrupted, LeaseHeld, NodeError, Unreachable
+from distctl.policy.operations import InstallRuntime, Join, Operation, PushModel, StartServer
+from distctl.policy.plan import Draft, Plan
+from distctl.testing import FakeCluster
+
+A, B = ServerId("a", "0"), ServerId("b", "0")
+NAMES = tuple("abcdef")
+
+
+class Bench:
+    """A cluster that was claimed, and a job on it."""
+
+    def __init__(self) -> None:
+        self.spec = spec([node(name) for name in NAMES], [model("digits", 2)])
+        operator = Operator(self.spec)
+        self.cluster: FakeCluster = operator.cluster
+        session = operator.session()
+        self.world = session.world
+        lease = self.world.store.acquire("me", "test", seconds=60)
+        for name in NAMES:
+            self.world.node(name).claim(Owner("prod", "r", 1))
+        nodes = {n.name: n for n in self.spec.nodes}
+        self.job = Job(
+            self.world,
+            lease.token,
+            Routing(self.world, lease.token, self.spec.router_ids),
+            nodes,
+            {m.name: m for m in self.spec.models},
+            {"digits": self.cluster.folder("digits").digest},
+            dict.fromkeys(nodes, "{}"),
+        )
+        self.seen: list[Outcome] = []
+        self._lock = Lock()
+
+    def watch(self, outcome: Outcome) -> None:
+        with self._lock:
+            self.seen.append(outcome)
+
+    def run(self, plan: Plan, renew: Callable[[], None] = lambda: None, **how: int) -> list[State]:
+        outcomes = execute(self.job, plan, watch=self.watch, renew=renew, **how)
+        assert [o.step for o in outcomes] == list(plan.steps)
+        self.outcomes = outcomes
+        return [o.state for o in outcomes]
+
+
+def plan(*steps: tuple[Operation, Sequence[int]]) -> Plan:
+    draft = Draft()
+    for operation, needs in steps:
+        draft.add(operation, "", frozenset(needs))
+    return draft.plan()
+
+
+def push(name: str) -> Operation:
+    return PushModel(name, "digits", "")
+
+
+def install(name: str) -> Operation:
+    return InstallRuntime(name, "r1")
+
+
+DONE, FAILED, SKIPPED = State.DONE, State.FAILED, State.SKIPPED
+
+
+def test_steps_of_one_node_are_done_one_at_a_time_in_the_plans_order() -> None:
+    bench = Bench()
+    bench.run(plan((push("b"), [3]), (install("a"), []), (install("b"), []), (push("a"), [])))
+    changes = [c for c in bench.cluster.calls.changes if "push" in c or "install" in c]
+    assert [c for c in changes if c.startswith("a")] == ["a: install r1", "a: push digits"]
+    assert [c for c in changes if c.startswith("b")] == ["b: install r1", "b: push digits"]
+
+
+def test_what_fails_takes_with_it_only_what_needed_it() -> None:
+    bench = Bench()
+    bench.cluster.calls.fail("a: install", Unreachable("a", "install"))
+    steps = plan(
+        (install("a"), []),
+        (push("a"), []),
+        (StartServer(A, ("digits",)), [1, 2]),
+        (Join(A, "digits"), [3]),
+        (install("b"), []),
+        (push("b"), []),
+        (StartServer(B, ("digits",)), [5, 6]),
+    )
+    assert bench.run(steps) == [FAILED, DONE, SKIPPED, SKIPPED, DONE, DONE, DONE]
+    assert bench.outcomes[2].detail == "a step before it failed"
+    assert isinstance(bench.outcomes[0].error, Unreachable)
+    assert not bench.cluster.triton(A).up
+
+
+def test_each_outcome_is_told_once_and_each_begin_before_it() -> None:
+    bench = Bench()
+    bench.cluster.calls.fail("b: install", NodeError("b", "install", "disk full"))
+    bench.run(plan((install("a"), []), (install("b"), []), (push("b"), [2])))
+    for number in (1, 2, 3):
+        told = [o.state for o in bench.seen if o.step.number == number]
+        ends = [state for state in told if state is not State.RUNNING]
+        assert len(ends) == 1
+        assert told[-1] is ends[0]
+        assert (State.RUNNING in told) is (number != 3)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "states", "why"),
+    [
+        (0, [FAILED, SKIPPED, SKIPPED, None, SKIPPED], "failed nodes: 1, more than --max-failures 0"),
+        (1, [FAILED, FAILED, FAILED, None, SKIPPED], "failed nodes: 2, more than --max-failures 1"),
+        (2, [FAILED, FAILED, FAILED, None, None], ""),
+    ],
+)
+def test_no_more_is_started_once_more_nodes_failed_than_may(
+    allowed: int, states: list[State | None], why: str
+) -> None:
+    """Nodes are counted, not steps: `a` fails twice. What runs already is not given up."""
+    bench = Bench()
+    steps = plan(
+        *((operation, []) for operation in (install("a"), push("a"), install("b"), install("c"), push("c")))
+    )
+    course = Course(bench.job, steps, bench.watch, allowed)
+    running = steps.steps[3]
+    course.running[Future()] = running
+    for number in (1, 2, 3):
+        if number not in course.outcomes:
+            course.take(Outcome(steps.steps[number - 1], FAILED))
+    found = [course.outcomes.get(step.number) for step in steps.steps]
+    assert [outcome and outcome.state for outcome in found] == states
+    assert {outcome.detail for outcome in found if outcome and outcome.state is SKIPPED} == (
+        {why} if why else set()
+    )
+    course.running.clear()
+    course.take(Outcome(running, DONE))
+    left = [step for step in steps.steps if step.number not in course.outcomes]
+    assert left == (list(steps.steps[4:]) if allowed == 2 else [])
+
+
+def test_a_lost_lease_ends_the_command_and_nothing_new_is_started() -> None:
+    bench = Bench()
+
+    def renew() -> None:
+        raise LeaseHeld("somebody else has it")
+
+    steps = plan((install("a"), []), (push("a"), [1]), (push("a"), [2]))
+    with pytest.raises(LeaseHeld):
+        bench.run(steps, renew)
+    assert [c for c in bench.cluster.calls.changes if "push" in c] == []
+
+
+def test_more_nodes_than_fit_side_by_side_wait_their_turn() -> None:
+    names = [f"n{number}" for number in range(3 * WIDTH)]
+    operator = Operator(spec([node(name) for name in names], [model("digits", len(names))]))
+    operator.up()
+    assert len(operator.cluster.answering("digits")) == len(names)
+    assert operator.plan().empty
+    assert operator.promise.kept()
+
+
+def test_joins_side_by_side_share_their_turns_at_a_router() -> None:
+    names = [f"n{number}" for number in range(WIDTH)]
+    operator = Operator(spec([node(name) for name in names], [model("digits", len(names))]))
+    operator.up()
+    assert sum("apply" in change for change in operator.cluster.calls.changes) <= 1 + len(names)
+    assert len(operator.cluster.answering("digits")) == len(names)
+
+
+def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_later() -> None:
+    """Without that Ctrl-C would wait for the drain's deadline, five minutes by default."""
+    operator = Operator(spec([node(name) for name in "abc"], [model("digits", 2)]))
+    operator.up()
+    router = operator.cluster.routers[ROUTER]
+    router.in_flight["digits", A], router.ending = 1, 0  # a request that never ends
+    session, waiting = operator.session(), Event()
+    operator.cluster.calls.watch = None
+
+    def watch(outcome: Outcome) -> None:
+        if "in flight" in outcome.detail:
+            waiting.set()
+
+    class Cut(Keeper):
+        def renew(self) -> None:
+            if waiting.is_set():
+                raise Interrupted("interrupted by SIGINT")
+
+    with pytest.raises(Interrupted), leased(session, "drain") as keeper:
+        operator.write(SetIntent(Intent("a", cordoned=True, draining=True)))
+        prepared = prepare(session, keeper, awaited=["a"])
+        cut = Cut(session, keeper.lease)
+        carry_out(session, cut, prepared, watch=watch, what="drain", drain_seconds=1e9)
+    replica = operator.cluster.store.record.replica(A, "digits")
+    assert replica is not None and replica.slot is SlotState.DRAIN
+    assert operator.cluster.store.holder() is None
+    assert all(m.owner is None or m.owner.until == 0.0 for m in operator.cluster.machines.values())
+    router.ending = 1
+    operator.drain("a")
+    assert router.in_flight["digits", A] == 0
+    assert operator.promise.kept()
