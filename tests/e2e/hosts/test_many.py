@@ -1,4 +1,4 @@
-"""Many nodes at once: two in each change's tests, eight in the night's."""
+"""Many nodes at once: measured each night."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hosts import Hosts
 pytestmark = pytest.mark.hosts
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("count", [2, 8])
 def test_up_of_many_nodes_from_nothing(hosts: Hosts, operators: Operators, count: int) -> None:
     """In parallel; again it changes nothing; the times are printed."""
     machines = [hosts.add(f"gpu{number:02}", size="400m") for number in range(1, count + 1)]
