@@ -11,6 +11,7 @@ from dataclasses import asdict
 from types import FrameType
 
 from benchmarks import report
+from benchmarks.machine import machine
 from benchmarks.work import say, working
 
 NAMES = ("starting", "routing", "faults", "pushing", "nothing", "provisioning")
@@ -32,7 +33,7 @@ def main() -> int:
 
 def _measure(name: str, wanted: argparse.Namespace) -> int:
     say(f"benchmark {name}")
-    about = report.here()
+    about = machine()
     module = importlib.import_module(f"benchmarks.{name}")
     try:
         with working(wanted.rounds, wanted.seconds) as work:
