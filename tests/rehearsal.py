@@ -206,11 +206,18 @@ class Operator:
 
         return self._do("scale", changed, crash)
 
-    def drain(self, *names: str, force: bool = False, crash: int | None = None, seconds: float = 300) -> Plan:
+    def drain(
+        self,
+        *names: str,
+        force: bool = False,
+        stop: bool = False,
+        crash: int | None = None,
+        seconds: float = 300,
+    ) -> Plan:
         """`drain NODE`."""
 
         def changed(session: Rehearsal, keeper: Any) -> Prepared:
-            changes = intent_changes(session, names, cordoned=True, draining=True, why="")
+            changes = intent_changes(session, names, cordoned=True, draining=True, why="", stopped=stop)
             refuse_bereft(session, prepare(session, keeper), changes, force=force)
             session.store.commit(keeper.lease.token, changes)
             return prepare(session, keeper, awaited=names)

@@ -202,7 +202,7 @@ def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_la
         operator.write(SetIntent(Intent("a", cordoned=True, draining=True)))
         prepared = prepare(session, keeper, awaited=["a"])
         cut = Cut(session, keeper.lease)
-        carry_out(session, cut, prepared, watch=watch, what="drain", drain_seconds=1e9)
+        carry_out(session, cut, prepared, watch=watch, what="drain", drain_seconds=1e5)
     replica = operator.cluster.store.record.replica(A, "digits")
     assert replica is not None and replica.slot is SlotState.DRAIN
     assert operator.cluster.store.holder() is None

@@ -256,6 +256,30 @@ def test_changed_settings_restart_one_server_after_the_other_each_drained_before
     assert plan.interrupts == ()
 
 
+def test_restarts_come_one_after_the_other_also_where_no_model_is_shared() -> None:
+    operator = running(1, 1, nodes="ab")
+    operator.runtime = "r2"
+    assert waits(operator.plan(), "drain xray of b/0", "route digits to a/0")
+
+
+def test_a_server_that_its_supervisor_started_with_the_old_content_is_given_the_new_one() -> None:
+    """Between our look and our step: the process runs by then, and it has read the old link."""
+    operator = running(1, nodes="a")
+    operator.cluster.kill(A)
+    operator.cluster.edit("digits")
+    plan = operator.plan()
+    assert "start server a/0 with digits" in texts(plan)
+
+    def supervised(change: str) -> None:
+        if change.startswith("a: push"):
+            operator.cluster.reboot("a")
+
+    operator.promise.watch = supervised  # type: ignore[method-assign]
+    operator.up()
+    assert operator.cluster.triton(A).loaded == {"digits": operator.cluster.folder("digits").digest}
+    assert operator.plan().empty
+
+
 def test_a_restart_of_the_only_server_that_serves_a_model_says_what_it_interrupts() -> None:
     operator = running(1, 2, nodes="ab")
     operator.runtime = "r2"

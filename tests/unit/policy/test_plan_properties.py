@@ -84,10 +84,10 @@ def willing(command: Callable[[Operator], object]) -> Callable[[Operator], None]
     return tried
 
 
-def draining(name: str) -> Callable[[Operator], None]:
+def draining(name: str, stop: bool) -> Callable[[Operator], None]:
     def drained(operator: Operator) -> None:
         if name in named(list(operator.spec.nodes)):
-            operator.drain(name)
+            operator.drain(name, stop=stop)
 
     return willing(drained)
 
@@ -118,7 +118,7 @@ happenings = st.one_of(
     st.builds(without, st.sampled_from((*NAMES, *MODELS))),
     st.builds(with_model, models),
     st.builds(with_node, nodes),
-    st.builds(draining, some_node),
+    st.builds(draining, some_node, st.booleans()),
     st.builds(lambda name: lambda o: o.undrain(name), some_node),
     st.builds(lambda name: lambda o: o.cordon(name), some_node),
     st.builds(lambda name: lambda o: o.cluster.edit(name), some_model),

@@ -125,3 +125,13 @@ def test_a_model_that_moved_away_keeps_its_content_for_the_way_back() -> None:
     operator.scale("digits=1")
     assert operator.cluster.machines["b"].models == {"digits": {digest(operator)}}
     assert not any("push" in s.operation.text for s in operator.scale("digits=2").steps)
+
+
+def test_what_the_link_of_a_server_that_left_the_file_points_to_stays() -> None:
+    operator = Operator(spec([node("a", servers=2)], [model("digits", 2)]))
+    operator.up()
+    linked = digest(operator)
+    operator.spec = spec([node("a", servers=1)], [model("digits", 1)])
+    edited(operator, 4)
+    assert linked in stored(operator)
+    assert len(stored(operator)) == 3
