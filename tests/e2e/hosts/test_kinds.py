@@ -61,6 +61,7 @@ def test_sudo_that_asks_for_a_password_is_named(gpu: Host, operators: Operators)
     assert "become" in said.stdout
 
 
+@pytest.mark.nightly
 def test_an_installed_triton_and_models_of_the_node(ann: Operator, gpu: Host) -> None:
     """`runtime.path` and `source: node:`: nothing is pushed."""
     ann.write(nodes_of([gpu]), models=ONE)

@@ -88,6 +88,7 @@ def sixth(host: Host, number: int) -> str:
     return address
 
 
+@pytest.mark.nightly
 def test_serve_addresses_of_ipv6(deep: Hosts, operators: Operators) -> None:
     """Servers listen there, the router reaches them there; an address that nobody has is told."""
     ann = operators(deep)
