@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,9 @@ class Operator:
     def status(self) -> dict[str, Any]:
         """The document of `status`."""
         return self.run("status", "-o", "json").document
+
+
+Operators = Callable[..., Operator]  # what the fixture of that name gives
 
 
 def nodes_of(hosts: Iterable[Host], **more: Any) -> dict[str, dict[str, Any]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import Operator, nodes_of
+from command import Operator, Operators, nodes_of
 from hosts import Hosts, missing
 
 MODELS = {"digits": {"replicas": 2}, "simple": {"replicas": 2}}
-Operators = Callable[..., Operator]
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from command import Operator, nodes_of
-from conftest import Operators
+from command import Operator, Operators, nodes_of
 from hosts import Host, Hosts
 
 pytestmark = pytest.mark.hosts

@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from command import Operator, nodes_of
-from conftest import Operators
+from command import Operator, Operators, nodes_of
 from hosts import Host, Hosts
 
 pytestmark = pytest.mark.hosts

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command import nodes_of
-from conftest import Operators
+from command import Operators, nodes_of
 from hosts import Host, Hosts
 
 pytestmark = pytest.mark.hosts

@@ -233,6 +233,34 @@ def test_a_link_that_was_swapped_is_not_taken_for_a_content_that_was_loaded() ->
     assert operator.plan().empty
 
 
+def test_a_changed_model_that_keeps_state_is_drained_before_its_new_version_one_server_after_the_other() -> (
+    None
+):
+    operator = running(2, nodes="ab")
+    operator.configs["digits"] = "sequence_batching {}"
+    operator.up()
+    operator.cluster.edit("digits")
+    plan = operator.plan()
+    expected = [
+        f"{verb} {s}/0" for s in "ab" for verb in ("drain digits of", "reload digits in", "route digits to")
+    ]
+    assert [text for text in texts(plan) if text in expected] == expected
+    for before, after in zip(expected, expected[1:], strict=False):
+        assert waits(plan, after, before)
+    operator.up()
+    assert operator.plan().empty
+
+
+def test_the_only_replica_of_a_model_that_keeps_state_is_reloaded_in_place_and_the_plan_says_so() -> None:
+    operator = running(1, nodes="a")
+    operator.configs["digits"] = "sequence_batching {}"
+    operator.up()
+    operator.cluster.edit("digits")
+    plan = operator.plan()
+    assert not any("drain" in text for text in texts(plan))
+    assert any("open sequences and streams end" in note for note in plan.notes)
+
+
 def test_changed_settings_restart_one_server_after_the_other_each_drained_before() -> None:
     operator = running(2, nodes="ab")
     operator.runtime = "r2"
