@@ -118,15 +118,25 @@ class Promise:
 class Rehearsal(Session):
     """A session whose world is a fake cluster."""
 
-    def __init__(self, cluster: FakeCluster, wanted: Spec, runtime: str = "r1") -> None:
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        wanted: Spec,
+        runtime: str = "r1",
+        configs: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(SimpleNamespace(spec=wanted))  # type: ignore[arg-type]
-        self._cluster, self._runtime = cluster, runtime
+        self._cluster, self._runtime, self._configs = cluster, runtime, configs or {}
         world = cluster.world(self.view)
         self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world)
 
     def connector(self, name: str) -> Any:
         """Every port of every machine is closed, so every way is there and nobody listens."""
         return FakeConnector(name=name, dials=_nobody)
+
+    def config(self, model: str) -> str:
+        """A model's config.pbtxt, as the test has it."""
+        return self._configs.get(model, "")
 
     def folder(self, model: str) -> Folder:
         """The fake cluster's folder."""
@@ -160,6 +170,7 @@ class Operator:
 
     def __init__(self, wanted: Spec, *, runtime: str = "r1") -> None:
         self.spec, self.runtime = wanted, runtime
+        self.configs: dict[str, str] = {}
         self.cluster = FakeCluster(wanted, script=self._script)
         self.promise = Promise(self.cluster)
 
@@ -173,7 +184,7 @@ class Operator:
         self.cluster.restart()
         self.cluster.calls.watch = None
         self.cluster.clock.advance(61)
-        return Rehearsal(self.cluster, self.spec, self.runtime)
+        return Rehearsal(self.cluster, self.spec, self.runtime, self.configs)
 
     def served(self) -> frozenset[str]:
         """The models of the spec that somebody answers for, and that are wanted."""

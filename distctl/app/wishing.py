@@ -48,6 +48,7 @@ def wish_of(
         leaving=session.leaving(record),
         prune=prune,
         awaited=frozenset(awaited),
+        stateful=session.stateful,
     )
     return session.with_scripts(wish, snapshot)
 

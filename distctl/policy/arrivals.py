@@ -12,6 +12,7 @@ from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
     Join,
+    Leave,
     LoadReplica,
     PushModel,
     Sign,
@@ -100,7 +101,7 @@ def _replicas(work: Work, server: Server, ground: Ground, unit: UnitSight, seen:
     for model in work.wish.models_of(server.id):
         steps = _load(work, server, model, ground, seen)
         loads |= steps
-        route(work, (server.id, model), steps)
+        route(work, (server.id, model), steps, again=(server.id, model) in work.emptied)
     script = work.wish.scripts.get(server.id, unit.run_digest)
     if script != unit.run_digest and not loads and not work.unwanted(server):
         work.draft.add(ConfigureServer(server.id), "its start script names other models", ground.before())
@@ -117,11 +118,29 @@ def _load(work: Work, server: Server, model: str, ground: Ground, seen: ServerSi
     if loaded == digest:
         return set()
     if model in work.last_reload:
-        before.add(work.last_reload[model])
+        before |= {work.last_reload[model], *work.joins[model]}
     why = f"its files changed: {loaded or 'something else'} to {digest or 'the path'}"
+    if model in work.wish.stateful:
+        before = _emptied(work, (server.id, model), before)
     step = work.draft.add(LoadReplica(server.id, model, digest, Sign.UPDATE), why, before)
     work.last_reload[model] = step
     return {step}
+
+
+def _emptied(work: Work, place: Place, before: set[int]) -> set[int]:
+    """Let open sequences and streams end before the version that they began with goes, if others can serve.
+
+    Triton changes versions under them otherwise: its model life cycle promises nothing to open sequences.
+    """
+    server, model = place
+    if work.slot(place) is not SlotState.READY:
+        return before
+    if not work.serving.get(model, set()) - {server}:
+        work.draft.note(f"{model} keeps state and {server} alone serves it: open sequences and streams end")
+        return before
+    work.emptied.add(place)
+    why = "open sequences and streams end before its new version"
+    return {work.draft.add(Leave(server, (model,), sign=Sign.UPDATE), why, before | work.routers)}
 
 
 def _loaded(work: Work, place: Place, sight: NodeSight, digest: str) -> str:

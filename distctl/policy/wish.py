@@ -22,7 +22,8 @@ class Wish:
     maps a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models
     aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
     of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end.
-    `awaited` are draining nodes whose last request somebody waits for.
+    `awaited` are draining nodes whose last request somebody waits for; `stateful` are models whose open
+    sequences and streams a new version in their place would end.
     """
 
     spec: Spec
@@ -37,6 +38,7 @@ class Wish:
     leaving: tuple[Node, ...] = ()  # nodes that left the file, as the record knows them
     prune: bool = False
     awaited: frozenset[str] = frozenset()
+    stateful: frozenset[str] = frozenset()
 
     @cached_property
     def _models(self) -> Mapping[ServerId, tuple[str, ...]]:

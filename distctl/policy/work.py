@@ -32,6 +32,7 @@ class Work:
     last_reload: dict[str, int] = field(default_factory=dict)  # by model
     restarted: dict[ServerId, int] = field(default_factory=dict)  # the step that starts it again
     kept_running: set[str] = field(default_factory=set)  # nodes with a server that should start again
+    emptied: set[Place] = field(default_factory=set)  # drained for a new version, to be routed again
     unloaded: set[Place] = field(default_factory=set)
     departed: set[int] = field(default_factory=set)  # steps after which pools have fewer servers
     _skipped: set[str] = field(default_factory=set)

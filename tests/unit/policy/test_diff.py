@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from rehearsal import ROUTER, Operator, model, node, places, spec
@@ -245,7 +246,7 @@ def test_a_changed_model_that_keeps_state_is_drained_before_its_new_version_one_
         f"{verb} {s}/0" for s in "ab" for verb in ("drain digits of", "reload digits in", "route digits to")
     ]
     assert [text for text in texts(plan) if text in expected] == expected
-    for before, after in zip(expected, expected[1:], strict=False):
+    for before, after in pairwise(expected):
         assert waits(plan, after, before)
     operator.up()
     assert operator.plan().empty
