@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from itertools import pairwise
 
 import pytest
 from rehearsal import ROUTER, Operator, model, node, places, spec
