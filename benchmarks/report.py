@@ -14,7 +14,7 @@ from benchmarks.work import CHECKOUT, Section
 JSON = CHECKOUT / "docs" / "benchmarks.json"
 MARKDOWN = CHECKOUT / "docs" / "benchmarks.md"
 ORDER = ("routing", "faults", "provisioning", "nothing", "pushing", "starting")
-BUSY = " The machine was busy with other work: what stands here was measured in turn, and spreads."
+BUSY = " It was busy when this began, with other work or with the benchmark before: figures may spread."
 HEAD = """\
 # Benchmarks
 
