@@ -105,12 +105,13 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 
 def plan_lines(plan: Plan) -> None:
-    """A plan on stdout: one line for each step, grouped by node, with its reason."""
+    """A plan on stdout: one line for each step with its node and its reason."""
     styles = {"+": "green", "~": "yellow", "-": "red"}
     out = console()
     for step in plan.steps:
-        sign = step.operation.sign.value
-        out.print(f"{sign} {step.operation.text}", style=styles[sign], end="", markup=False)
+        sign, text, node = step.operation.sign.value, step.operation.text, step.operation.node
+        where = "" if node in text else f" on {node}"
+        out.print(f"{sign} {text}{where}", style=styles[sign], end="", markup=False)
         out.print(f"  ({step.why})", style="dim", markup=False)
     for text in plan.notes:
         out.print(f"note: {text}", style="yellow", markup=False)
