@@ -139,9 +139,9 @@ def _aims(section: Section, found: Rounds, key: tuple[str, int]) -> None:
     lean = _ratio(found, key, LEAN, "HAProxy, plain", "cpu")
     rate_lean = _ratio(found, key, LEAN, "HAProxy, plain", "rate")
     why = (
-        f"user time is {user:.2f} and system time {system:.2f} of the plain one; with replay_limit 1KiB the CPU "
-        f"is {lean:.2f} of it, and what lies between is HAProxy's copy of a whole buffer for each request that "
-        "may be sent again"
+        f"user time is {user:.2f} and system time {system:.2f} of the plain one; with replay_limit 1KiB the "
+        f"CPU is {lean:.2f} of it, and what lies between is HAProxy's copy of a whole buffer for each "
+        "request that may be sent again"
     )
     section.aims.append(
         Aim(
