@@ -21,7 +21,7 @@ SERVED_BY = "x-distctl-server"  # the router names the server in it when it is a
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: outputs by name, flat; the server's node as the router named it; seconds."""
+    """What came back: outputs by name, flat; the node of the server that the router named; seconds."""
 
     endpoint: Endpoint
     outputs: dict[str, list[Any]]
@@ -67,7 +67,7 @@ def _by_http(
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
             body = json.load(response)
-            node = response.headers.get(SERVED_BY, "")
+            node = response.headers.get(SERVED_BY, "").rpartition(".")[0]  # a slot is NODE.SERVER
     except urllib.error.HTTPError as error:
         raise TritonError(
             f"{model} at {endpoint}: {error.code}: {_words(error)}", hint="distctl status"
