@@ -24,6 +24,7 @@ class RuntimeKind(str, Enum):
     """What a server runs as."""
 
     BINARY = "binary"
+    CONTAINER = "container"
     EXTERNAL = "external"  # runs already: routed, watched, drained; never started or stopped
 
 
@@ -116,13 +117,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One Triton process: who it is and where it is reached. Ports are those of Triton itself."""
+    """One Triton process: who it is and where it is reached. Ports are those of Triton itself.
+
+    `gpus` are the devices that it sees, by index or UUID (of a GPU or a MIG device); None is all of them.
+    """
 
     id: ServerId
     host: str  # the node's serve address
     http_port: int
     grpc_port: int
     metrics_port: int
+    gpus: tuple[str, ...] | None = None
 
     @property
     def http(self) -> Endpoint:
