@@ -16,6 +16,7 @@ from types import FrameType
 import paramiko
 
 BLOCK = 32 * 1024
+LAST_WORD = 5.0  # seconds; sshd may send the end of the output before the status
 
 
 def join(channel: paramiko.Channel) -> int:
@@ -28,7 +29,7 @@ def join(channel: paramiko.Channel) -> int:
     channel.invoke_shell()
     with _raw(), _resized(channel):
         _pass_on(channel)
-    return channel.recv_exit_status() if channel.exit_status_ready() else 255
+    return channel.recv_exit_status() if channel.status_event.wait(LAST_WORD) else 255
 
 
 def _pass_on(channel: paramiko.Channel) -> None:
