@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from distctl.cluster.gpu import Gpu, MigDevice, devices
 from distctl.facts.probe import Facts, Probe, number, only
+
+__all__ = ["PROBES", "Gpu", "MigDevice", "devices", "parse_gpus"]
 
 _COLUMNS = ("name", "memory", "used", "driver", "uuid")
 _MIB = 1024 * 1024
