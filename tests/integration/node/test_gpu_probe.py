@@ -109,12 +109,6 @@ def test_no_second_nvidia_smi_is_started_while_one_hangs_in_the_driver(tool, ask
     assert not (tmp_path / "started").exists()
 
 
-def test_without_nvidia_smi_there_is_no_gpu_and_no_trouble(ask):
-    text, _ = ask(gpu.query(1))
-    facts = gpu.parse_gpus(text)
-    assert facts["gpus"] == "0" and "gpus.trouble" not in facts and "gpus.cards" in facts
-
-
 LINE = "[    1.500000] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus"
 
 
