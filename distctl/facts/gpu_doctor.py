@@ -64,7 +64,9 @@ def _driver(node: Node, facts: Mapping[str, str], gpus: Collection[Gpu]) -> Iter
         what = f"{cards} NVIDIA card{'s' if cards > 1 else ''} and no nvidia-smi: models run on CPU"
         yield Verdict(Level.WARN, what, f"install NVIDIA's driver on {node.name}")
     if trouble:
-        level = Level.FAIL if cards or gpus or "mismatch" in trouble else Level.WARN
+        # The tool without a card is in many an image; with a driver that is loaded there is a card.
+        loaded = any(word in trouble for word in ("mismatch", "does not answer", "hangs"))
+        level = Level.FAIL if cards or gpus or loaded else Level.WARN
         yield Verdict(level, trouble, _mended(node, trouble))
     if dcgm := {"warning": Level.WARN, "failure": Level.FAIL}.get(facts.get("gpus.dcgm", "")):
         yield Verdict(
@@ -161,9 +163,8 @@ def _held(gpu: Gpu, own_pids: Collection[int]) -> Iterator[Verdict]:
         most = sorted(others, key=lambda process: -process.memory)[:3]
         who = ", ".join(_named(process) for process in most)
         more = f" and {len(others) - len(most)} more" if len(others) > len(most) else ""
-        what = (
-            f"GPU {gpu.index} ({gpu.name}): others hold {_size(held)} of its {_size(gpu.memory)}: {who}{more}"
-        )
+        of = f" of its {_size(gpu.memory)}" if gpu.memory else ""
+        what = f"GPU {gpu.index} ({gpu.name}): others hold {_size(held)}{of}: {who}{more}"
         yield Verdict(Level.WARN, what, "end them, or leave it out of `servers.gpus`")
 
 

@@ -145,6 +145,12 @@ def test_what_a_server_would_stumble_on(change, level, what, remedy):
         ({"gpus": "0", "gpus.cards": "0"}, Level.OK, "no GPU: models run on CPU", ""),
         ({"gpus": "0"}, Level.OK, "no GPU: models run on CPU", ""),
         (
+            {"gpus": "0", "gpus.trouble": "an earlier nvidia-smi hangs in the driver"},
+            Level.FAIL,
+            "hangs",
+            "reboot",
+        ),
+        (
             {"gpus": "0", "gpus.cards": "2"},
             Level.WARN,
             "2 NVIDIA cards and no nvidia-smi",
