@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from distctl.cluster.gpu import Gpu, Process, devices, xids
 from distctl.cluster.spec import Node, RuntimeKind
-from distctl.facts import triton_releases
+from distctl.facts.triton_releases import PUSHED, driver_level, needs, release_of
 from distctl.facts.verdict import Level, Verdict
 from distctl.facts.xids import RECENT, meaning
 
@@ -19,6 +19,8 @@ _THROTTLES = {
     "power_brake": "the machine's power supply asks for it",
     "hw_slowdown": "it is too hot or has too little power",
 }
+_NO_CUDA = "its CUDA does not start"
+_OLD_CUDA = "what it compiles at run time may fail"
 _RELOAD = "reboot it, or stop what uses the GPUs, sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia"
 
 
@@ -45,6 +47,10 @@ def gpu_verdicts(
     yield from _persistence(gpus)
 
 
+def _name(gpu: Gpu) -> str:
+    return f"GPU {gpu.index} ({gpu.name})"
+
+
 def _served(node: Node, gpu: Gpu) -> bool:
     """Whether a server of the node sees this GPU or a part of it."""
     names = {str(gpu.index), gpu.uuid, *(device.uuid for device in gpu.mig)}
@@ -69,9 +75,8 @@ def _driver(node: Node, facts: Mapping[str, str], gpus: Collection[Gpu]) -> Iter
         level = Level.FAIL if cards or gpus or loaded else Level.WARN
         yield Verdict(level, trouble, _mended(node, trouble))
     if dcgm := {"warning": Level.WARN, "failure": Level.FAIL}.get(facts.get("gpus.dcgm", "")):
-        yield Verdict(
-            dcgm, f"DCGM's health check: {facts['gpus.dcgm']}", "there: dcgmi health -g 0 -c says what"
-        )
+        said = f"DCGM's health check: {facts['gpus.dcgm']}"
+        yield Verdict(dcgm, said, f"on {node.name}: dcgmi health -g 0 -c says what")
 
 
 def _mended(node: Node, trouble: str) -> str:
@@ -87,32 +92,29 @@ def _mended(node: Node, trouble: str) -> str:
 
 
 def _release(node: Node, gpus: Collection[Gpu], image: str) -> Iterator[Verdict]:
-    """Driver and compute capability against the release that runs there, where that is known."""
+    """Driver and compute capability against the release that runs there, where that is known.
+
+    Models that use no CUDA run all the same where Triton itself is pushed: there it is a warning.
+    """
     contained = node.runtime.kind is RuntimeKind.CONTAINER
-    pushed = None if contained or node.runtime.path else triton_releases.PUSHED
-    release = triton_releases.release_of(image) if contained else pushed
-    wanted = triton_releases.needs(release) if release else None
+    pushed = None if contained or node.runtime.path else PUSHED
+    release = release_of(image) if contained else pushed
+    wanted = needs(release) if release else None
     if release is None or wanted is None:
         return
-    name = f"Triton {release[0]}.{release[1]:02}"
-    for gpu in gpus:
-        level = triton_releases.driver_level(wanted, gpu.driver, gpu.name, image=contained)
+    worst, name = Level.FAIL if contained else Level.WARN, f"Triton {release[0]}.{release[1]:02}"
+    levels = {gpu.driver: driver_level(wanted, gpu.driver, gpu.name, image=contained) for gpu in gpus}
+    for driver, level in levels.items():
         if level is not Level.OK:
-            least = (
-                "its CUDA does not start" if level is Level.FAIL else "what it compiles at run time may fail"
-            )
-            what = f"driver {gpu.driver} is older than {name} (CUDA {wanted.cuda}) wants: {least}"
-            # Models that use no CUDA run all the same where Triton itself is pushed.
-            yield Verdict(
-                level if contained else Level.WARN, what, f"install driver {wanted.driver} or newer"
-            )
-            break
+            then = _NO_CUDA if level is Level.FAIL else _OLD_CUDA
+            what = f"driver {driver} is older than {name} (CUDA {wanted.cuda}) wants: {then}"
+            least = worst if level is Level.FAIL else Level.WARN
+            yield Verdict(least, what, f"install driver {wanted.driver} or newer")
     for gpu in gpus:
         if gpu.capability and gpu.capability < wanted.capability:
-            has, least = (".".join(map(str, c)) for c in (gpu.capability, wanted.capability))
-            what = f"GPU {gpu.index} ({gpu.name}) has compute capability {has}, and {name} needs {least}"
-            remedy = "leave it out of `servers.gpus`, or run an older release"
-            yield Verdict(Level.FAIL if contained else Level.WARN, what, remedy)
+            has, needed = (".".join(map(str, c)) for c in (gpu.capability, wanted.capability))
+            what = f"{_name(gpu)} has compute capability {has}, and {name} needs {needed}"
+            yield Verdict(worst, what, "leave it out of `servers.gpus`, or run an older release")
 
 
 def _no_toolkit(node: Node) -> Verdict:
@@ -126,7 +128,7 @@ def _no_toolkit(node: Node) -> Verdict:
 
 def _health(node: Node, gpu: Gpu) -> Iterator[Verdict]:
     """Its own troubles: lost, memory errors, a repair that waits, clocks that are held down."""
-    name, errors = f"GPU {gpu.index} ({gpu.name})", gpu.errors
+    name, errors = _name(gpu), gpu.errors
     reset = f"distctl drain {node.name}, then on it: sudo nvidia-smi --gpu-reset -i {gpu.index} (or reboot)"
     if gpu.trouble:
         yield Verdict(Level.FAIL, f"{name}: {gpu.trouble}", f"distctl drain {node.name} and reboot it")
@@ -149,7 +151,7 @@ def _mig(node: Node, gpu: Gpu) -> Iterator[Verdict]:
     if gpu.mig_enabled and not gpu.mig:
         yield Verdict(
             Level.FAIL,
-            f"GPU {gpu.index} ({gpu.name}): MIG is on and it has no MIG device: CUDA sees nothing of it",
+            f"{_name(gpu)}: MIG is on and it has no MIG device: CUDA sees nothing of it",
             f"on {node.name}: sudo nvidia-smi mig -i {gpu.index} -lgip lists profiles, -cgi PROFILE -C makes "
             f"a device; or sudo nvidia-smi -i {gpu.index} -mig 0",
         )
@@ -164,7 +166,7 @@ def _held(gpu: Gpu, own_pids: Collection[int]) -> Iterator[Verdict]:
         who = ", ".join(_named(process) for process in most)
         more = f" and {len(others) - len(most)} more" if len(others) > len(most) else ""
         of = f" of its {_size(gpu.memory)}" if gpu.memory else ""
-        what = f"GPU {gpu.index} ({gpu.name}): others hold {_size(held)}{of}: {who}{more}"
+        what = f"{_name(gpu)}: others hold {_size(held)}{of}: {who}{more}"
         yield Verdict(Level.WARN, what, "end them, or leave it out of `servers.gpus`")
 
 
@@ -183,7 +185,7 @@ def _logged(node: Node, facts: Mapping[str, str], gpus: Collection[Gpu]) -> Iter
         gpu = at.get(place)
         if gpu is not None and not _served(node, gpu):
             continue
-        name = f"GPU {gpu.index} ({gpu.name})" if gpu else f"the card at {place}"
+        name = _name(gpu) if gpu else f"the card at {place}"
         for xid in errors:
             if xid.age <= RECENT:
                 said = meaning(xid.number)
@@ -200,6 +202,5 @@ def _persistence(gpus: Collection[Gpu]) -> Iterator[Verdict]:
     without = [str(gpu.index) for gpu in gpus if gpu.persistence is False]
     if without:
         what = f"persistence mode is off on GPU {', '.join(without)}: the driver starts anew each time"
-        yield Verdict(
-            Level.WARN, what, "sudo systemctl enable --now nvidia-persistenced, or sudo nvidia-smi -pm 1"
-        )
+        remedy = "sudo systemctl enable --now nvidia-persistenced, or sudo nvidia-smi -pm 1"
+        yield Verdict(Level.WARN, what, remedy)
