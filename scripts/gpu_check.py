@@ -75,7 +75,7 @@ def main(words: list[str]) -> int:
         return 0
     record(devices(facts))
     with tempfile.TemporaryDirectory(prefix="distctl-gpu-check-") as folder:
-        cluster, tried = bring_up(Path(folder))
+        cluster, tried = bring_up(Path(folder), len(devices(facts)))
         found = list(check(cluster, devices(facts))) if cluster else []
     found = [Finding("a cluster comes up", cluster is not None, "; ".join(tried)), *found]
     REPORT.write_text(report(facts, cluster, found), encoding="utf-8")
@@ -124,7 +124,7 @@ def nameless(text: str) -> str:
     return re.sub(r"(<(\w*serial\w*|pdi)>)[^<]*", r"\1N/A", text)
 
 
-def bring_up(folder: Path) -> tuple[Cluster | None, list[str]]:
+def bring_up(folder: Path, gpus: int) -> tuple[Cluster | None, list[str]]:
     """A cluster that is up, as the first way that works has it; and what was said of every way."""
     tried = []
     for runtime in RUNTIMES:
@@ -133,7 +133,7 @@ def bring_up(folder: Path) -> tuple[Cluster | None, list[str]]:
             continue
         for servers in SERVERS:
             how = f"runtime: {runtime}, servers: {{{servers or 'per: node, '}...}}"
-            cluster = Cluster(inventory(folder, runtime, servers), how)
+            cluster = Cluster(inventory(folder, runtime, servers, 2 * gpus if servers else 2), how)
             if cluster.run("doctor", "--offline").returncode:
                 tried.append(f"{how}: not in this version's inventory")
                 continue
@@ -145,8 +145,8 @@ def bring_up(folder: Path) -> tuple[Cluster | None, list[str]]:
     return None, tried
 
 
-def inventory(folder: Path, runtime: str, servers: str) -> Path:
-    """A file with two nodes on this machine, one model and one router."""
+def inventory(folder: Path, runtime: str, servers: str, replicas: int) -> Path:
+    """A file with two nodes on this machine, one model on every server and one router."""
     path = folder / "cluster.yaml"
     path.write_text(
         f"""version: 1
@@ -156,7 +156,7 @@ nodes:
   n1: {{connection: local, servers: {{{servers}ports: {PORT + 100}}}}}
   n2: {{connection: local, servers: {{{servers}ports: {PORT + 300}}}}}
 models:
-  gpu_add: {{source: {MODEL}, replicas: 2}}
+  gpu_add: {{source: {MODEL}, replicas: {replicas}}}
 routers:
   main: {{on: [local], ports: {{http: {PORT}, grpc: {PORT + 1}, metrics: {PORT + 2}}}}}
 """,
@@ -187,7 +187,7 @@ def check(cluster: Cluster, gpus: tuple[Gpu, ...]) -> Iterator[Finding]:
         ("doctor has no failure", lambda: _doctor(cluster)),
         ("the model adds on a GPU, by HTTP", lambda: _adds(cluster, uuids)),
         ("the model adds on a GPU, by gRPC", lambda: _adds(cluster, uuids, "--grpc")),
-        ("nvidia-smi shows a process of the model", lambda: _seen(gpus)),
+        ("nvidia-smi shows a process of the model", lambda: _seen(cluster, gpus)),
         ("facts know that process and its forefathers", _known),
         ("status -o wide lists the GPUs", lambda: _status(cluster, gpus)),
         ("Triton's metrics name the GPUs", lambda: _metrics(gpus)),
@@ -227,10 +227,12 @@ def _apps() -> dict[int, str]:
     return found
 
 
-def _seen(gpus: tuple[Gpu, ...]) -> tuple[bool, str]:
-    apps = _apps()
-    known = all(any(rest.startswith(g.uuid) for g in gpus) for rest in apps.values())
-    return bool(apps) and known, "; ".join(nameless(f"{pid}: {rest}") for pid, rest in apps.items()) or "none"
+def _seen(cluster: Cluster, gpus: tuple[Gpu, ...]) -> tuple[bool, str]:
+    """Where each server has a GPU of its own, every GPU has processes; else all are on GPUs of this machine."""
+    apps, every = _apps(), {gpu.uuid for gpu in gpus}
+    on = {uuid for rest in apps.values() for uuid in every if rest.startswith(uuid)}
+    held = on == every if "per: gpu" in cluster.how else bool(on)
+    return held, "; ".join(nameless(f"{pid}: {rest}") for pid, rest in apps.items()) or "none"
 
 
 def _known() -> tuple[bool, str]:

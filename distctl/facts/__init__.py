@@ -8,8 +8,7 @@ missing could not be read. Sizes are in bytes, times in seconds.
     memory.total, memory.available; disk.free, disk.inodes, disk.mount, disk.type, disk.options: where root is
     gpus: how many nvidia-smi lists; `cluster.gpu.devices` reads what follows into one frozen Gpu each
     gpus.cuda: the newest that the driver serves; gpus.cards: NVIDIA cards on the bus, driver or none
-    gpus.trouble: why not all can be listed; gpus.toolkit: what gives them to containers
-    gpus.dcgm: healthy, warning or failure, where DCGM watches health
+    gpus.trouble: why not all can be listed; gpus.dcgm: healthy, warning or failure, where DCGM watches health
     gpus.xids: `PLACE=NUMBER@AGE ...`, errors that the driver logged since the boot, PLACE such as 0000:3b:00
     gpu.N.name, .memory, .used, .driver, .uuid, .pci, .capability, .persistence; N is nvidia-smi's index
     gpu.N.mig: enabled or disabled; gpu.N.mig.M.uuid, .profile, .memory

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 
 from distctl.cluster.spec import Node, RuntimeKind
 from distctl.facts.gpu_doctor import gpu_verdicts
 from distctl.facts.network import holder_of
 from distctl.facts.python import VERSIONS, choose, interpreters
-from distctl.facts.verdict import Level, Verdict
+from distctl.facts.verdict import Facts, Level, Verdict
 
 __all__ = ["Level", "Verdict", "verdicts"]
 
@@ -20,9 +20,6 @@ CLOCK = 5.0  # seconds
 APT = ("debian", "ubuntu", "linuxmint", "raspbian")
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - to be refused
 PACKAGES = {"flock": "util-linux", "setsid": "util-linux", "cmp": "diffutils", "sha256sum": "coreutils"}
-
-
-Facts = Mapping[str, str]
 
 
 def verdicts(

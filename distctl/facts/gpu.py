@@ -42,18 +42,14 @@ for device in /sys/bus/pci/devices/*; do
 done
 echo "== cards $cards\""""
 
-_TOOLS = """for name in nvidia-ctk nvidia-container-runtime nvidia-container-cli; do
-    command -v "$name" >/dev/null && echo "== toolkit $name"
-done
-for file in /etc/cdi/*nvidia* /var/run/cdi/*nvidia*; do [ -e "$file" ] && echo "== toolkit cdi" && break; done
-command -v dcgmi >/dev/null && { echo "== dcgm"; ask 5 dcgmi health -g 0 -c; }"""
+_DCGM = """command -v dcgmi >/dev/null && { echo "== dcgm"; ask 5 dcgmi health -g 0 -c; }"""
 
 _STUCK_CHECK = """ps -eo stat=,etimes=,comm= |
     awk '$1 ~ /^D/ && $2 > 60 && $3 == "nvidia-smi" { found = 1 } END { exit !found }'"""
 
 
-# compute_cap came with driver 495; an older nvidia-smi refuses the whole query. The second form then asks
-# without it. The long form of -q lists hundreds of clocks, which nobody reads.
+# An nvidia-smi that does not know compute_cap, as of driver 470, refuses the whole query and is asked again
+# without it. The long form lists hundreds of clocks, which nobody reads.
 def query(answer: int = ANSWER) -> str:
     """The script of the section; each question may take that many seconds."""
     return f"""{_ASK}
@@ -80,7 +76,7 @@ else
     esac
 fi
 {_CARDS}
-{_TOOLS}
+{_DCGM}
 true"""
 
 
@@ -94,26 +90,23 @@ def parse_gpus(text: str) -> Facts:
     parents = gpu_rows.parse_parents(bodies.get("parents", ""))
     facts |= gpu_xml.parse_details(bodies.get("xml", ""), indexes, parents)
     facts |= gpu_rows.parse_mig(bodies.get("list", ""), indexes)
-    facts["gpus"] = str(len(indexes))
-    words = [(name, said) for name, said, _ in parts]
-    facts |= only(
-        {"gpus.trouble": _trouble(rows, words), "gpus.dcgm": gpu_rows.parse_dcgm(bodies.get("dcgm", ""))}
+    said = {name: words for name, words, _ in reversed(parts)}  # the first of each
+    cards = said.get("cards", "")
+    return facts | only(
+        {
+            "gpus": str(len(indexes)),
+            "gpus.trouble": _trouble(rows, *(parts[0][:2] if parts else ("", ""))),
+            "gpus.cards": cards if cards.isdecimal() else None,
+            "gpus.dcgm": gpu_rows.parse_dcgm(bodies.get("dcgm", "")),
+        }
     )
-    return facts | _node(words)
 
 
-def _node(words: list[tuple[str, str]]) -> Facts:
-    """What else the node has: cards on its bus, and what gives GPUs to containers."""
-    cards = [said for name, said in words if name == "cards"]
-    if not cards or not cards[0].isdecimal():  # the section was cut short before
-        return {}
-    tools = dict.fromkeys(said for name, said in words if name == "toolkit")
-    return {"gpus.cards": cards[0], "gpus.toolkit": " ".join(tools)}
+def _trouble(rows: str, first: str, said: str) -> str:
+    """Why not every GPU could be listed, in the tool's own words where it said some.
 
-
-def _trouble(rows: str, words: list[tuple[str, str]]) -> str:
-    """Why not every GPU could be listed, in the tool's own words where it said some."""
-    first, said = words[0] if words else ("", "")
+    `first` is the heading behind the list: its status, unless nvidia-smi is absent, stuck, or never ended.
+    """
     if first == "stuck":
         return _STUCK
     if first == "cards" or (first == "status" and said == _KILLED):

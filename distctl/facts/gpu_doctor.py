@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from distctl.cluster.gpu import Gpu, Process, devices, xids
 from distctl.cluster.spec import Node, RuntimeKind
 from distctl.facts.triton_releases import PUSHED, driver_level, needs, release_of
-from distctl.facts.verdict import Level, Verdict
+from distctl.facts.verdict import Facts, Level, Verdict
 from distctl.facts.xids import RECENT, meaning
 
 HELD = 512 * 1024**2  # bytes that others may hold without a word: a desktop, a monitor
@@ -25,7 +25,7 @@ _RELOAD = "reboot it, or stop what uses the GPUs, sudo rmmod nvidia_uvm nvidia_d
 
 
 def gpu_verdicts(
-    node: Node, facts: Mapping[str, str], *, own_pids: Collection[int] = (), image: str = ""
+    node: Node, facts: Facts, *, own_pids: Collection[int] = (), image: str = ""
 ) -> Iterator[Verdict]:
     """What is worth saying of the GPUs that this node's servers may use; nothing where there is no server.
 
@@ -37,8 +37,6 @@ def gpu_verdicts(
     gpus = [gpu for gpu in every if _served(node, gpu)]
     yield from _driver(node, facts, every)
     yield from _release(node, gpus, image)
-    if node.runtime.kind is RuntimeKind.CONTAINER and gpus and facts.get("gpus.toolkit") == "":
-        yield _no_toolkit(node)
     for gpu in gpus:
         yield from _health(node, gpu)
         yield from _mig(node, gpu)
@@ -57,7 +55,7 @@ def _served(node: Node, gpu: Gpu) -> bool:
     return any(server.gpus is None or names & set(server.gpus) for server in node.servers)
 
 
-def _driver(node: Node, facts: Mapping[str, str], gpus: Collection[Gpu]) -> Iterator[Verdict]:
+def _driver(node: Node, facts: Facts, gpus: Collection[Gpu]) -> Iterator[Verdict]:
     """Whether the driver answers, and which GPUs it lists."""
     trouble, cards = facts.get("gpus.trouble", ""), int(facts.get("gpus.cards", "0"))
     if gpus:
@@ -117,15 +115,6 @@ def _release(node: Node, gpus: Collection[Gpu], image: str) -> Iterator[Verdict]
             yield Verdict(worst, what, "leave it out of `servers.gpus`, or run an older release")
 
 
-def _no_toolkit(node: Node) -> Verdict:
-    return Verdict(
-        Level.FAIL,
-        "there is no NVIDIA container toolkit: containers see no GPU",
-        f"on {node.name}: install nvidia-container-toolkit, then sudo nvidia-ctk cdi generate "
-        "--output=/etc/cdi/nvidia.yaml",
-    )
-
-
 def _health(node: Node, gpu: Gpu) -> Iterator[Verdict]:
     """Its own troubles: lost, memory errors, a repair that waits, clocks that are held down."""
     name, errors = _name(gpu), gpu.errors
@@ -178,7 +167,7 @@ def _size(count: int) -> str:
     return f"{count // MIB} MiB"
 
 
-def _logged(node: Node, facts: Mapping[str, str], gpus: Collection[Gpu]) -> Iterator[Verdict]:
+def _logged(node: Node, facts: Facts, gpus: Collection[Gpu]) -> Iterator[Verdict]:
     """Recent Xids, also of cards that are listed no more."""
     at = {gpu.pci.rpartition(".")[0]: gpu for gpu in gpus}
     for place, errors in xids(facts).items():

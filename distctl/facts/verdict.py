@@ -1,7 +1,8 @@
-"""What doctor says: one verdict on one thing that was found at a node."""
+"""What is said of a node by `doctor`: how bad it is, and what to do about it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,3 +22,6 @@ class Verdict:
     level: Level
     what: str
     remedy: str = ""
+
+
+Facts = Mapping[str, str]

@@ -131,7 +131,7 @@ def test_the_report_has_the_gpu_and_every_finding(program):
 
 def test_the_inventory_that_it_writes_is_valid_in_one_of_its_forms(program, tmp_path):
     done = [
-        program.distctl(program.inventory(tmp_path, runtime, servers), "doctor", "--offline").returncode
+        program.distctl(program.inventory(tmp_path, runtime, servers, 2), "doctor", "--offline").returncode
         for runtime in program.RUNTIMES
         for servers in program.SERVERS
     ]

@@ -46,7 +46,7 @@ def ask(tmp_path):
 
 
 def smi(rows: str, *, xml: str = "", listed: str = "") -> str:
-    """An nvidia-smi that knows no compute_cap, as before driver 495."""
+    """An nvidia-smi that knows no compute_cap, as of driver 470."""
     return f"""case "$*" in
 *compute_cap*) echo 'Field "compute_cap" is not a valid field to query.'; echo; exit 2 ;;
 *--query-gpu*) {rows} ;;

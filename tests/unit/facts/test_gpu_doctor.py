@@ -19,7 +19,6 @@ GIB = 1024**3
 GOOD = {
     "gpus": "1",
     "gpus.cards": "1",
-    "gpus.toolkit": "nvidia-ctk cdi",
     "gpus.xids": "",
     "gpu.0.name": "NVIDIA A100-SXM4-80GB",
     "gpu.0.uuid": "GPU-5a1c",
@@ -218,14 +217,6 @@ def test_nothing_is_said_of_a_gpu_that_no_server_sees():
 )
 def test_nothing_is_said_of_gpus_where_no_server_of_ours_runs(node):
     assert bad({**GOOD, "gpu.0.trouble": "GPU is lost"}, node) == []
-
-
-def test_a_container_needs_the_toolkit_and_a_binary_does_not():
-    facts = {**GOOD, "gpus.toolkit": ""}
-    (found,) = bad(facts, CONTAINER, image=IMAGE)
-    assert found.level is Level.FAIL and "nvidia-ctk cdi generate" in found.remedy
-    assert bad(facts) == []
-    assert bad({**facts, "gpus": "0", "gpu.0.uuid": ""} | {"gpus.toolkit": "x"}, CONTAINER) == []
 
 
 @pytest.mark.parametrize(
