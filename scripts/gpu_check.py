@@ -228,7 +228,7 @@ def _apps() -> dict[int, str]:
 
 
 def _seen(cluster: Cluster, gpus: tuple[Gpu, ...]) -> tuple[bool, str]:
-    """Where each server has a GPU of its own, every GPU has processes; else all are on GPUs of this machine."""
+    """Processes of the model on GPUs of this machine: on every one, where each server has its own."""
     apps, every = _apps(), {gpu.uuid for gpu in gpus}
     on = {uuid for rest in apps.values() for uuid in every if rest.startswith(uuid)}
     held = on == every if "per: gpu" in cluster.how else bool(on)

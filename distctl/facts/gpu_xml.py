@@ -48,7 +48,7 @@ _ADVICE = {
     "gpu_reset_status/drain_and_reset_recommended": "Drain and Reset",
     "gpu_reset_status/reset_required": "Reset",
 }
-_NOTHING = ("", "None", "N/A")
+_ACTION = re.compile(r"reset|reboot|drain|recover", re.IGNORECASE)  # of nvidia-smi's words for an action
 
 
 def parse_details(text: str, indexes: Mapping[str, str], parents: Mapping[str, str]) -> Facts:
@@ -114,7 +114,7 @@ def _of_gpu(leaves: list[Leaf], parents: Mapping[str, str]) -> Facts:
 
 def _advice(said: Mapping[str, str]) -> str | None:
     action = said.get("gpu_recovery_action", "")
-    if action not in _NOTHING:
+    if _ACTION.search(action):
         return action
     return next((word for path, word in _ADVICE.items() if said.get(path) == "Yes"), None)
 

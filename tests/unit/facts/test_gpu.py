@@ -167,6 +167,7 @@ def test_idling_and_a_power_cap_are_everyday():
     ("name", "old", "new", "advice"),
     [
         ("rtx4000ada-595", "action>None", "action>Drain and Reset", "Drain and Reset"),
+        ("rtx4000ada-595", "action>None", "action>Unknown Error", ""),
         ("a100-mig-535", "<reset_required>No", "<reset_required>Yes", "Reset"),
     ],
 )
