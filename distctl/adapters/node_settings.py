@@ -24,7 +24,7 @@ def python_of(node: Node, facts: Mapping[str, str]) -> Python | None:
 
 def runtime_of(node: Node, facts: Mapping[str, str], digest: RuntimeDigest) -> str:
     """The digest of the runtime that is pushed to a node; empty when it needs none. Raises NodeError."""
-    if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.servers:
+    if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.serves:
         return ""
     return digest(_needed_python(node, facts).version)
 

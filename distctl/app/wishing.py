@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.cluster.spec import Node
 from distctl.errors import NodeError
+from distctl.policy.devices import all_lost, without_device
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def wish_of(
         prune=prune,
         awaited=frozenset(awaited),
         stateful=session.stateful,
+        lost=all_lost(spec, record.facts),
     )
     return session.with_scripts(wish, snapshot)
 
@@ -57,12 +60,20 @@ def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:
     """Nodes on which no server of ours can be started, and why: `doctor` says what to do about it."""
     found = {}
     for node in session.spec.nodes:
-        if node.servers and not node.external and _reachable(snapshot, node.name):
+        if node.serves and not node.external and _reachable(snapshot, node.name):
+            facts = snapshot.nodes[node.name].facts
             try:
-                session.runtime(node, snapshot.nodes[node.name].facts)
+                session.runtime(node, facts)
+                _require_devices(node, facts)
             except NodeError as error:
                 found[node.name] = error
     return found
+
+
+def _require_devices(node: Node, facts: Mapping[str, str]) -> None:
+    if why := without_device(node, facts):
+        hint = f"distctl doctor --limit {node.name}, or write `servers: {{per: node}}` for {node.name}"
+        raise NodeError(node.name, f"find the servers of {node.name}, {node.per_device}", why, hint=hint)
 
 
 def without(snapshot: Snapshot, unfit: Mapping[str, NodeError]) -> Snapshot:

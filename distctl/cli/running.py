@@ -118,7 +118,7 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
             continue
         named = skip.why.startswith(f"{skip.subject}: ")
         note(f"error: {skip.why if named else f'{skip.subject}: {skip.why}'}", "bold red")
-        note(f"next: distctl doctor --limit {skip.subject.rpartition('@')[2]}")
+        note(f"next: distctl doctor --limit {skip.node}")
     for error in errors:
         problem(error)
     raise typer.Exit(code)

@@ -49,7 +49,7 @@ def status(
 
 
 def _look(session: Session) -> Standing:
-    from distctl.app.change import look
+    from distctl.app.looking import look
     from distctl.policy.standing import standing
 
     record = session.store.load()

@@ -23,10 +23,15 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A node or router that the plan leaves alone, and why."""
+    """A node, server or router that the plan leaves alone, and why."""
 
     subject: str
     why: str
+
+    @property
+    def node(self) -> str:
+        """The node or place that it is about."""
+        return self.subject.rpartition("@")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""Which devices the servers of a node get, from what its looks have shown.
+
+Each device keeps its number for good: the record holds them by UUID, in the order in which they were first
+seen, and a server is named after the number. A device that is not listed any more keeps its number and its
+server, since one bad answer of nvidia-smi must not take servers away; one that is new takes the number of one
+that has gone, as a card that was exchanged does. To let go of a number for good, write `gpus` without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from distctl.cluster.gpu import Gpu, devices
+from distctl.cluster.spec import MOST_DEVICES, Node, PerDevice, Server, ServerId, Spec, nth_server
+
+Facts = Mapping[str, str]
+
+GPUS = "servers.gpus"  # the fact that numbers a node's GPUs: their UUIDs in order
+MIGS = "servers.migs"  # its MIG devices, each as `NUMBER:UUID` with the number of its GPU
+
+
+def with_devices(known: Facts, seen: Facts) -> dict[str, str]:
+    """The facts of a look, with the numbers of devices as they were known before and are now."""
+    gpus = _numbered(known.get(GPUS, "").split(), [gpu.uuid for gpu in _usable(seen)])
+    migs = _numbered(known.get(MIGS, "").split(), _listed_migs(seen, gpus))
+    tables = {GPUS: " ".join(gpus), MIGS: " ".join(migs)}
+    return {**seen, **{name: table for name, table in tables.items() if table}}
+
+
+def _usable(facts: Facts) -> list[Gpu]:
+    return [gpu for gpu in devices(facts) if gpu.uuid]
+
+
+def _listed_migs(facts: Facts, gpus: list[str]) -> list[str]:
+    return [f"{gpus.index(gpu.uuid)}:{mig.uuid}" for gpu in _usable(facts) for mig in gpu.mig]
+
+
+def _numbered(known: list[str], listed: Iterable[str]) -> list[str]:
+    """The known ones where they were, new ones in the place of those that are gone and then at the end."""
+    now = list(listed)
+    new = [device for device in now if device not in known]
+    kept = [device if device in now or not new else new.pop(0) for device in known]
+    return [*kept, *new][:MOST_DEVICES]
+
+
+def assigned(spec: Spec, facts: Mapping[str, Facts]) -> Spec:
+    """The spec with each server's devices by UUID, as far as the facts of its node tell. Pure."""
+    return replace(spec, nodes=tuple(with_servers(node, facts.get(node.name, {})) for node in spec.nodes))
+
+
+def with_servers(node: Node, facts: Facts) -> Node:
+    """A node with the servers that it is to have by its facts; numbers nobody has seen stay numbers."""
+    gpus = facts.get(GPUS, "").split()
+    if node.per_device is not None:
+        return replace(node, servers=tuple(_one_each(node, node.per_device, facts)))
+    if all(server.gpus is None for server in node.servers):
+        return node
+    return replace(node, servers=tuple(_by_uuid(server, gpus) for server in node.servers))
+
+
+def _by_uuid(server: Server, gpus: list[str]) -> Server:
+    if server.gpus is None:
+        return server
+    return replace(server, gpus=tuple(_uuid(device, gpus) for device in server.gpus))
+
+
+def _uuid(device: str, gpus: list[str]) -> str:
+    return gpus[int(device)] if device.isdecimal() and int(device) < len(gpus) else device
+
+
+def _one_each(node: Node, how: PerDevice, facts: Facts) -> Iterable[Server]:
+    for number, entry in enumerate(facts.get(GPUS if how.kind == "gpu" else MIGS, "").split()):
+        gpu, _, uuid = entry.rpartition(":")
+        if how.gpus is None or int(gpu) in how.gpus:
+            yield nth_server(node.name, node.serve_address, how.first_port, number, (uuid,))
+
+
+def lost(node: Node, facts: Facts) -> dict[ServerId, str]:
+    """The servers of a node whose devices are not to be had now, each with the reason as a sentence.
+
+    Without a look at the node nothing is known to be lost.
+    """
+    if "gpus" not in facts:
+        return {}
+    reasons = {server.id: _missing(server, facts) for server in node.servers if server.gpus}
+    return {server: reason for server, reason in reasons.items() if reason}
+
+
+def _missing(server: Server, facts: Facts) -> str:
+    listed = devices(facts)
+    there = {gpu.uuid: gpu.trouble for gpu in listed} | {
+        mig.uuid: gpu.trouble for gpu in listed for mig in gpu.mig
+    }
+    for device in server.gpus or ():
+        if device.isdecimal():
+            return f"there is no GPU {device}: nvidia-smi lists {len(listed)}"
+        if device not in there:
+            return f"nvidia-smi does not list its {device}"
+        if there[device]:
+            return f"its {device}: {there[device]}"
+    return ""
+
+
+def all_lost(spec: Spec, facts: Mapping[str, Facts]) -> dict[ServerId, str]:
+    """The servers of a whole cluster whose devices are not to be had."""
+    return {
+        server: reason
+        for node in spec.nodes
+        for server, reason in lost(node, facts.get(node.name, {})).items()
+    }
+
+
+def without_device(node: Node, facts: Facts) -> str:
+    """Why a node that is to have a server for each device has none; "" when it has, or nobody has looked."""
+    if node.per_device is None or node.servers or "gpus" not in facts:
+        return ""
+    if node.per_device.kind == "gpu":
+        return "nvidia-smi lists no GPU, so there is nothing to give a server each"
+    return "nvidia-smi lists no MIG device, so there is nothing to give a server each"
