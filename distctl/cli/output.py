@@ -70,6 +70,8 @@ STATES = {
     "unreachable": "red",
     "stopped": "red",
     "failed": "red",
+    "wrong": "red",
+    "no": "red",
 }
 
 

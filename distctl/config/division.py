@@ -97,6 +97,13 @@ def _once(devices: Devices) -> None:
     for device in devices:
         if devices.count(device) > 1:
             raise Unclear("gpus", f"GPU {device} twice for one server", "keep it once")
+    if len(devices) > 1 and any(device.startswith("MIG-") for device in devices):
+        # CUDA shows a process one MIG device at most: NVIDIA's MIG user guide, "CUDA_VISIBLE_DEVICES".
+        raise Unclear(
+            "gpus",
+            "several devices for one server, a MIG device among them",
+            "CUDA shows a process one MIG device: write one for each server",
+        )
 
 
 def refuse_conflicts(said: ServersSection, *, external: bool, environment: Sequence[str]) -> None:
