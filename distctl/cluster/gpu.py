@@ -32,7 +32,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Xid:
-    """An error that the driver logged: its number, and how many seconds before the look."""
+    """An error that the driver logged since the machine booted: its number, and its age in seconds."""
 
     number: int
     age: float
@@ -40,9 +40,9 @@ class Xid:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Memory errors of a GPU: since the driver was loaded (volatile) and in its life (aggregate).
+    """Memory errors of a GPU: since the driver was loaded, and in its whole life (`ever`).
 
-    `remap` says what the row remapper waits for or could not do: `pending`, `failed` or both.
+    `remap` says what the repair of its memory waits for or could not do: `pending`, `failed` or both.
     """
 
     corrected: int = 0
@@ -64,7 +64,7 @@ class Gpu:
     used: int = 0
     driver: str = ""
     pci: str = ""  # `0000:3b:00.0`
-    capability: tuple[int, int] | None = None
+    capability: tuple[int, ...] = ()  # (8, 0)
     persistence: bool | None = None
     mig_enabled: bool = False
     mig: tuple[MigDevice, ...] = ()
@@ -72,27 +72,98 @@ class Gpu:
     throttled: tuple[str, ...] = ()  # why its clocks are held down: `hw_thermal`, `power_brake`, ...
     processes: tuple[Process, ...] = ()
     xids: tuple[Xid, ...] = ()
+    advice: str = ""  # what the driver says is to be done, such as `Drain and Reset`
     trouble: str = ""  # why it cannot be asked, such as `GPU is lost`
 
 
 def devices(facts: Mapping[str, str]) -> tuple[Gpu, ...]:
     """The GPUs of these facts, by index."""
-    indexes = {int(part) for part in _numbers(facts)}
-    return tuple(_gpu(facts, index) for index in sorted(indexes))
+    by_index: dict[int, dict[str, str]] = {}
+    for fact, value in facts.items():
+        first, _, rest = fact.partition(".")
+        index, _, name = rest.partition(".")
+        if first == "gpu" and name and _whole(index) is not None:
+            by_index.setdefault(int(index), {})[name] = value
+    xids = facts.get("gpus.xids", "")
+    return tuple(_gpu(index, by_index[index], xids) for index in sorted(by_index))
 
 
-def _numbers(facts: Mapping[str, str]) -> set[str]:
-    parts = (name.split(".") for name in facts if name.startswith("gpu."))
-    return {words[1] for words in parts if words[1].isascii() and words[1].isdecimal()}
-
-
-def _gpu(facts: Mapping[str, str], index: int) -> Gpu:
-    mine = {name.split(".", 2)[2]: value for name, value in facts.items() if name.startswith(f"gpu.{index}.")}
+def _gpu(index: int, said: Mapping[str, str], xids: str) -> Gpu:
+    pci = said.get("pci", "")
     return Gpu(
         index,
-        uuid=mine.get("uuid", ""),
-        name=mine.get("name", ""),
-        memory=int(mine.get("memory", "0")),
-        used=int(mine.get("used", "0")),
-        driver=mine.get("driver", ""),
+        uuid=said.get("uuid", ""),
+        name=said.get("name", ""),
+        memory=_count(said.get("memory")),
+        used=_count(said.get("used")),
+        driver=said.get("driver", ""),
+        pci=pci,
+        capability=_numbers(said.get("capability", ""), "."),
+        persistence={"yes": True, "no": False}.get(said.get("persistence", "")),
+        mig_enabled=said.get("mig") == "enabled",
+        mig=_mig(index, said),
+        errors=_errors(said),
+        throttled=tuple(said.get("throttled", "").split()),
+        processes=_processes(said.get("processes", "")),
+        xids=_xids(pci, xids),
+        advice=said.get("advice", ""),
+        trouble=said.get("trouble", ""),
     )
+
+
+def _mig(parent: int, said: Mapping[str, str]) -> tuple[MigDevice, ...]:
+    """`mig.M.uuid`, `mig.M.profile`, `mig.M.memory`."""
+    parts = (name.split(".") for name in said)
+    indexes = {_count(words[1]) for words in parts if words[0] == "mig" and words[2:] == ["uuid"]}
+    return tuple(
+        MigDevice(
+            index,
+            said[f"mig.{index}.uuid"],
+            said.get(f"mig.{index}.profile", ""),
+            _count(said.get(f"mig.{index}.memory")),
+            parent,
+        )
+        for index in sorted(indexes)
+    )
+
+
+def _errors(said: Mapping[str, str]) -> Errors:
+    return Errors(
+        _count(said.get("ecc.corrected")),
+        _count(said.get("ecc.uncorrected")),
+        _count(said.get("ecc.corrected.ever")),
+        _count(said.get("ecc.uncorrected.ever")),
+        _count(said.get("retired")),
+        tuple(said.get("remap", "").split()),
+    )
+
+
+def _processes(text: str) -> tuple[Process, ...]:
+    """`PID=NAME:BYTES:PARENT,PARENT`, separated by spaces."""
+    found = []
+    for word in text.split():
+        pid, _, rest = word.partition("=")
+        name, memory, parents = (*rest.rsplit(":", 2), "", "")[:3]
+        found.append(Process(_count(pid), name, _count(memory), _numbers(parents, ",")))
+    return tuple(found)
+
+
+def _xids(pci: str, text: str) -> tuple[Xid, ...]:
+    """Of `PCI=NUMBER@AGE` those of this device, the newest first. The log leaves out the function."""
+    place = pci.rpartition(".")[0] or pci
+    words = (word.partition("=") for word in text.split())
+    mine = (rest.partition("@") for where, _, rest in words if place and where == place)
+    return tuple(sorted((Xid(_count(n), float(age or 0)) for n, _, age in mine), key=lambda xid: xid.age))
+
+
+def _count(text: str | None) -> int:
+    return _whole(text or "") or 0
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _numbers(text: str, separator: str) -> tuple[int, ...]:
+    parts = [_whole(part) for part in text.split(separator)]
+    return tuple(part for part in parts if part is not None)
