@@ -111,10 +111,21 @@ def all_lost(spec: Spec, facts: Mapping[str, Facts]) -> dict[ServerId, str]:
     }
 
 
+def halved(node: Node, facts: Facts) -> dict[ServerId, str]:
+    """The servers of a node that were given a whole GPU which MIG divides: CUDA shows them one part of it."""
+    divided = {gpu.uuid: gpu.index for gpu in devices(facts) if gpu.mig_enabled}
+    found = {s.id: [d for d in s.gpus or () if d in divided] for s in node.servers}
+    return {
+        server: f"its GPU {divided[whole[0]]} is divided by MIG, and it sees one part of it alone"
+        for server, whole in found.items()
+        if whole
+    }
+
+
 def without_device(node: Node, facts: Facts) -> str:
     """Why a node that is to have a server for each device has none; "" when it has, or nobody has looked."""
     if node.per_device is None or node.servers or "gpus" not in facts:
         return ""
-    if node.per_device.kind == "gpu":
-        return "nvidia-smi lists no GPU, so there is nothing to give a server each"
-    return "nvidia-smi lists no MIG device, so there is nothing to give a server each"
+    what = "GPU" if node.per_device.kind == "gpu" else "MIG device"
+    trouble = f": {facts['gpus.trouble']}" if facts.get("gpus.trouble") else ""
+    return f"{node.per_device}, and nvidia-smi lists no {what}{trouble}"

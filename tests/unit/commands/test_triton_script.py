@@ -56,6 +56,23 @@ exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" 
 """
 
 
+@pytest.mark.parametrize(
+    ("gpus", "line"),
+    [
+        (("GPU-1",), '    CUDA_VISIBLE_DEVICES=GPU-1 "$triton/bin/tritonserver" \\'),
+        (("GPU-1", "MIG-2"), '    CUDA_VISIBLE_DEVICES=GPU-1,MIG-2 "$triton/bin/tritonserver" \\'),
+        ((), "    CUDA_VISIBLE_DEVICES='' \"$triton/bin/tritonserver\" \\"),
+    ],
+)
+def test_a_server_sees_its_devices_alone_and_nothing_else_changes(gpus, line):
+    given = replace(SERVER, gpus=gpus)
+    plain = run_script("/r", SERVER, SETTINGS, []).splitlines()
+    script = run_script("/r", given, SETTINGS, []).splitlines()
+    changed = [(before, after) for before, after in zip(plain, script, strict=True) if before != after]
+    assert changed[1:] == [('    "$triton/bin/tritonserver" \\', line)]
+    assert settings_digest("/r", given, SETTINGS) != settings_digest("/r", SERVER, SETTINGS)
+
+
 def test_the_script_in_full():
     script = run_script("/r", SERVER, SETTINGS, ["simple", "digits", "simple"])
     digest, prefix = settings_digest("/r", SERVER, SETTINGS), memory_prefix("/r", SERVER)

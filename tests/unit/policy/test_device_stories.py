@@ -1,0 +1,147 @@
+"""Clusters whose nodes have a server for each GPU, and GPUs that come, go and are exchanged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rehearsal import Operator, model, node, spec
+
+from distctl.cluster.spec import Node, PerDevice, ServerId
+from distctl.policy.operations import Leave, StartServer, StopServer
+from distctl.policy.plan import Plan
+
+A0, A1, B0 = ServerId("a", "0"), ServerId("a", "1"), ServerId("b", "0")
+
+
+def per_gpu(name: str) -> Node:
+    return replace(node(name, servers=0), per_device=PerDevice("gpu", 9000))
+
+
+def lists(operator: Operator, name: str, *uuids: str) -> None:
+    """What nvidia-smi lists on a node from now on."""
+    facts = {f"gpu.{index}.uuid": uuid for index, uuid in enumerate(uuids)}
+    operator.cluster.machines[name].facts = {"gpus": str(len(uuids)), **facts}
+
+
+@pytest.fixture
+def operator() -> Operator:
+    """Two nodes with a server for each GPU; a has two and b one; `digits` is in all three."""
+    found = Operator(spec([per_gpu("a"), per_gpu("b")], [model("digits", 3)]))
+    lists(found, "a", "GPU-1", "GPU-2")
+    lists(found, "b", "GPU-3")
+    return found
+
+
+def started(plan: Plan) -> list[ServerId]:
+    return [step.operation.server for step in plan.steps if isinstance(step.operation, StartServer)]
+
+
+def gpus(operator: Operator, server: ServerId) -> tuple[str, ...] | None:
+    """The devices that a server was started with."""
+    return operator.cluster.machines[server.node].units[f"server-{server.server}"].server.gpus
+
+
+def test_a_first_up_starts_a_server_for_each_gpu_and_a_second_finds_nothing_to_do(operator: Operator) -> None:
+    assert started(operator.up()) == [A0, A1, B0]
+    assert [gpus(operator, server) for server in (A0, A1, B0)] == [("GPU-1",), ("GPU-2",), ("GPU-3",)]
+    assert operator.cluster.answering("digits") == {A0, A1, B0}
+    assert operator.plan() == Plan()
+
+
+def test_a_node_without_a_gpu_is_left_alone_and_the_rest_goes_on(operator: Operator) -> None:
+    lists(operator, "b")
+    operator.spec = replace(operator.spec, models=(model("digits", 2),))
+    plan = operator.up()
+    assert started(plan) == [A0, A1]
+    assert [(skip.subject, "lists no GPU" in skip.why) for skip in plan.skipped] == [("b", True)]
+
+
+def test_one_bad_answer_changes_nothing(operator: Operator) -> None:
+    operator.up()
+    lists(operator, "a")
+    plan = operator.up()
+    assert plan.empty
+    assert plan.skipped == ()
+    assert plan.notes == (
+        "a/0 runs on: nvidia-smi does not list its GPU-1",
+        "a/1 runs on: nvidia-smi does not list its GPU-2",
+    )
+    lists(operator, "a", "GPU-1", "GPU-2")
+    assert operator.plan() == Plan()
+
+
+def test_a_server_that_died_with_its_gpu_is_left_alone_until_the_gpu_is_back(operator: Operator) -> None:
+    operator.up()
+    lists(operator, "a", "GPU-1")
+    operator.cluster.kill(A1)
+    plan = operator.up()
+    assert plan.empty
+    assert [(skip.subject, skip.why) for skip in plan.skipped] == [
+        ("a/1", "nvidia-smi does not list its GPU-2")
+    ]
+    lists(operator, "a", "GPU-1", "GPU-2")
+    assert started(operator.up()) == [A1]
+    assert operator.promise.kept()
+
+
+def test_new_replicas_keep_away_from_a_server_without_its_gpu(operator: Operator) -> None:
+    operator.spec = replace(operator.spec, models=(model("digits", 1),))
+    operator.up()
+    lists(operator, "a", "GPU-1")
+    lists(operator, "b")
+    plan = operator.scale("digits=3")
+    assert any("2 of 3 replicas" in note or "1 of 3 replicas" in note for note in plan.notes)
+    assert any("without their GPU: a/1, b/0" in note for note in plan.notes)
+    assert A1 not in operator.cluster.answering("digits")
+
+
+def test_an_exchanged_card_restarts_its_server_alone_drained_before(operator: Operator) -> None:
+    operator.up()
+    lists(operator, "a", "GPU-1", "GPU-9")
+    plan = operator.up()
+    assert [type(step.operation) for step in plan.steps][:3] == [Leave, StopServer, StartServer]
+    assert started(plan) == [A1]
+    assert gpus(operator, A1) == ("GPU-9",)
+    assert operator.promise.kept()
+
+
+def test_another_order_of_nvidia_smi_moves_nothing(operator: Operator) -> None:
+    operator.up()
+    lists(operator, "a", "GPU-2", "GPU-1")
+    assert operator.plan() == Plan()
+
+
+def test_a_record_that_was_lost_finds_the_same_servers(operator: Operator) -> None:
+    operator.up()
+    operator.lose_record()
+    assert operator.up().empty
+    assert operator.cluster.answering("digits") == {A0, A1, B0}
+
+
+def test_a_gpu_that_is_added_gets_a_server(operator: Operator) -> None:
+    operator.up()
+    lists(operator, "b", "GPU-0", "GPU-3")
+    assert started(operator.up()) == [ServerId("b", "1")]
+
+
+cards = st.lists(st.sampled_from([f"GPU-{n}" for n in range(5)]), unique=True, max_size=3)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), cards, st.booleans()), max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_whatever_nvidia_smi_says_clients_lose_nothing(course: list[tuple[str, list[str], bool]]) -> None:
+    """After any course of answers, deaths among them, what was served and is not interrupted stays served."""
+    operator = Operator(spec([per_gpu("a"), per_gpu("b")], [model("digits", 2)]))
+    lists(operator, "a", "GPU-1", "GPU-2")
+    lists(operator, "b", "GPU-3")
+    operator.up()
+    for name, found, kill in course:
+        lists(operator, name, *(f"{card}{name}" for card in found))
+        if kill:
+            operator.cluster.kill(ServerId(name, "0"))
+        operator.up()
+        assert operator.promise.kept()
+        assert operator.up().empty
