@@ -107,8 +107,9 @@ def _body(root: str, server: Server, settings: TritonSettings, models: Iterable[
         *(quote(f"--load-model={model}") for model in models),
     ]
     lines = " \\\n    ".join(words)
-    environment = {**settings.environment, **visible_devices(server)}
-    variables = " \\\n    ".join(f"{name}={quote(value)}" for name, value in sorted(environment.items()))
+    variables = " \\\n    ".join(
+        f"{name}={quote(value)}" for name, value in sorted(settings.environment.items())
+    )
     return f"""# Written by distctl: the command line of server {server.id}.
 cd "${{0%/*}}" || exit 1
 unit=$(pwd -P)

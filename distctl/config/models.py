@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from distctl.config.section import Section
+from distctl.config.sections import Section
 from distctl.config.settings import Secret, Settings
 from distctl.config.values import (
     AbsolutePath,

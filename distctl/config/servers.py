@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from distctl.cluster.spec import MOST_DEVICES
-from distctl.config.section import Section
+from distctl.config.sections import Section
 from distctl.config.values import FirstPort, refuse
 
 MOST_SERVERS = 64  # on one node, where the file gives their number

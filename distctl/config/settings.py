@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from distctl.config.section import Section
+from distctl.config.sections import Section
 from distctl.config.servers import Servers
 from distctl.config.values import (
     AbsolutePath,

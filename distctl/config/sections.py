@@ -1,4 +1,4 @@
-"""The base of every section of the inventory."""
+"""What every section of the schema is made of."""
 
 from __future__ import annotations
 
