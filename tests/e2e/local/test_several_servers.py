@@ -74,6 +74,7 @@ def test_each_gpu_gets_a_server_with_its_own_ports(cluster: LocalCluster) -> Non
         (f"127.0.0.1:{first + 10}", [GPUS[0]]),
         (f"127.0.0.1:{first + 20}", [GPUS[1]]),
     ]
+    assert [s["reported_gpus"] for s in servers.values()] == [[], []]  # on a CPU Triton has none to tell
     assert {"digits"} <= set(servers["n1/0"]["ready"]) & set(servers["n1/1"]["ready"])
     shown = cluster.run("status").out
     assert "  n1/1" in shown

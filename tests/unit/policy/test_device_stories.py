@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rehearsal import Operator, model, node, spec
 
+from distctl.app.units import tail, units_of
 from distctl.cluster.spec import Node, PerDevice, ServerId
+from distctl.errors import InputError
+from distctl.policy.devices import GPUS
 from distctl.policy.operations import Leave, StartServer, StopServer
 from distctl.policy.plan import Plan
+from distctl.policy.reach import ROUND_TRIP
+from distctl.testing import Crash
 
 A0, A1, B0 = ServerId("a", "0"), ServerId("a", "1"), ServerId("b", "0")
 
@@ -125,6 +131,43 @@ def test_a_gpu_that_is_added_gets_a_server(operator: Operator) -> None:
     operator.up()
     lists(operator, "b", "GPU-0", "GPU-3")
     assert started(operator.up()) == [ServerId("b", "1")]
+
+
+def test_facts_of_a_node_with_a_router_outlive_the_measuring_of_its_ways(operator: Operator) -> None:
+    main = replace(operator.spec.routers[0], on=("a",))
+    operator.spec = replace(operator.spec, routers=(main,))
+    operator.up()
+    facts = operator.cluster.store.record.facts["a"]
+    assert (facts["gpu.0.uuid"], facts[GPUS]) == ("GPU-1", "GPU-1 GPU-2")
+    assert float(facts[ROUND_TRIP]) > 0
+
+
+def test_after_a_death_at_any_change_of_a_first_up_the_next_one_comes_to_the_same_servers() -> None:
+    for crash in itertools.count(1):
+        operator = Operator(spec([per_gpu("a")], [model("digits", 2)]))
+        lists(operator, "a", "GPU-1", "GPU-2")
+        try:
+            operator.up(crash=crash)
+        except Crash:
+            lists(operator, "a", "GPU-2", "GPU-1")
+            operator.up()
+            assert operator.cluster.answering("digits") == {A0, A1}
+            assert {gpus(operator, A0), gpus(operator, A1)} == {("GPU-1",), ("GPU-2",)}
+            assert operator.plan() == Plan()
+        else:
+            break
+    assert crash > 10
+
+
+def test_names_stand_for_all_servers_of_a_node_or_for_one(operator: Operator) -> None:
+    operator.up()
+    session = operator.session()
+    session.remember(session.store.load())
+    assert [unit.subject for unit in units_of(session, ["a", "a/1", "main"])] == ["a/0", "a/1", "main@lb"]
+    assert tail(session, units_of(session, ["a/1"])[0], 5) == ["the log of server-1"]
+    with pytest.raises(InputError, match="no node, server or router 'a/7'") as caught:
+        units_of(session, ["a/7"])
+    assert caught.value.hint == "a, a/0, a/1, b, lb, main"
 
 
 cards = st.lists(st.sampled_from([f"GPU-{n}" for n in range(5)]), unique=True, max_size=3)
