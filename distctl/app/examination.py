@@ -17,7 +17,7 @@ from distctl.cluster.spec import Node, ServerId
 from distctl.errors import DistctlError, Unreachable
 from distctl.facts.doctor import Level, verdicts
 from distctl.policy.assignment import mismatch
-from distctl.policy.devices import halved, lost, with_servers, without_device
+from distctl.policy.devices import divided, lost, with_servers, without_device
 from distctl.policy.ports import router_ports_taken
 from distctl.policy.reach import Way, remedy, told
 
@@ -89,15 +89,16 @@ def _devices(session: Session, record: Record, names: Sequence[str]) -> list[Fin
     found = []
     for node in (session.node(name) for name in names):
         facts = record.facts.get(node.name, {})
+        listing = f"look at `distctl exec {node.name} -- nvidia-smi -L`"
         if why := without_device(node, facts):
-            remedy_ = f"look at `nvidia-smi -L` there, or write `servers: {{per: node}}` for {node.name}"
-            found.append(Finding(node.name, Level.FAIL.value, why, remedy_))
-        remedy_ = (
-            f"look at `nvidia-smi -L` there, or write `servers: {{gpus: ...}}` of {node.name} without it"
-        )
-        found += [_of_server(Level.FAIL, id, why, remedy_) for id, why in lost(node, facts).items()]
-        remedy_ = f"write `servers: {{per: mig}}` for {node.name}, or switch MIG off there"
-        found += [_of_server(Level.WARN, id, why, remedy_) for id, why in halved(node, facts).items()]
+            other = f"or write `servers: {{per: node}}` for {node.name}"
+            found.append(Finding(node.name, Level.FAIL.value, why, f"{listing}, {other}"))
+        other = f"or write `servers: {{gpus: ...}}` of {node.name} without it"
+        found += [
+            _of_server(Level.FAIL, id, why, f"{listing}, {other}") for id, why in lost(node, facts).items()
+        ]
+        part = f"write `servers: {{per: mig}}` for {node.name}, or switch MIG off there"
+        found += [_of_server(Level.WARN, id, why, part) for id, why in divided(node, facts).items()]
     return found + _reported(session, record, names)
 
 
@@ -106,14 +107,20 @@ def _reported(session: Session, record: Record, names: Sequence[str]) -> list[Fi
     given = {s.id: s for name in names for s in session.node(name).servers if s.gpus is not None}
     sights = session.world.probe(tuple(given.values()), {}) if given else {}
     wrong = {id: mismatch(given[id], s.gpus, record.facts.get(id.node, {})) for id, s in sights.items()}
-    remedy_ = (
-        "look at CUDA_VISIBLE_DEVICES and the containers' devices there; then stop it: `distctl up` starts it"
-    )
-    return [_of_server(Level.FAIL, id, why, remedy_) for id, why in wrong.items() if why]
+    return [
+        _of_server(
+            Level.FAIL,
+            id,
+            why,
+            f"start it anew: `distctl drain {id.node} --stop`, then `distctl undrain {id.node}`",
+        )
+        for id, why in wrong.items()
+        if why
+    ]
 
 
-def _of_server(level: Level, server: ServerId, what: str, remedy_: str) -> Finding:
-    return Finding(server.node, level.value, f"{server}: {what}", remedy_)
+def _of_server(level: Level, server: ServerId, what: str, do: str) -> Finding:
+    return Finding(server.node, level.value, f"{server}: {what}", do)
 
 
 def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:

@@ -15,6 +15,7 @@ from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
     from distctl.app.session import Session
+    from distctl.config.problems import Problem
 
 
 def wish_of(
@@ -58,22 +59,28 @@ def wish_of(
 
 def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:
     """Nodes on which no server of ours can be started, and why: `doctor` says what to do about it."""
+    from distctl.config.checks import device_port_problems
+
     found = {}
+    clashes = device_port_problems({node.name: node for node in session.spec.nodes}, session.spec.routers)
     for node in session.spec.nodes:
         if node.serves and not node.external and _reachable(snapshot, node.name):
             facts = snapshot.nodes[node.name].facts
             try:
                 session.runtime(node, facts)
-                _require_devices(node, facts)
+                _require_devices(node, facts, clashes.get(node.name))
             except NodeError as error:
                 found[node.name] = error
     return found
 
 
-def _require_devices(node: Node, facts: Mapping[str, str]) -> None:
+def _require_devices(node: Node, facts: Mapping[str, str], clash: Problem | None) -> None:
+    tried = f"find the servers of {node.name}"
     if why := without_device(node, facts):
         hint = f"distctl doctor --limit {node.name}, or write `servers: {{per: node}}` for {node.name}"
-        raise NodeError(node.name, f"find the servers of {node.name}, {node.per_device}", why, hint=hint)
+        raise NodeError(node.name, tried, why, hint=hint)
+    if clash is not None:
+        raise NodeError(node.name, tried, clash.message, hint=clash.hint)
 
 
 def without(snapshot: Snapshot, unfit: Mapping[str, NodeError]) -> Snapshot:

@@ -76,7 +76,7 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
             try:
                 node = _node(name, section, settings, address, serve_address, base)
             except Unclear as found:
-                built.problems.append(_unclear(key, merged, found))
+                built.problems.append(_unclear(merged, found))
                 break
             built.nodes[name] = node
             built.origins[name] = _origins(node, key, section, said, lines)
@@ -89,11 +89,10 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
     return built
 
 
-def _unclear(key: str, merged: merge.Merged, found: Unclear) -> Problem:
+def _unclear(merged: merge.Merged, found: Unclear) -> Problem:
     """The problem at the place that said it, which may be a group or the top level."""
-    setting = merged.get(("servers", found.key)) or merged.get(("servers", "per"))
-    path: Path = (*setting.level.path, "servers", found.key) if setting else ("nodes", key, "servers")
-    return Problem(path, found.message, found.hint)
+    said = merged["servers", found.key].level
+    return Problem((*said.path, "servers", found.key), found.message, found.hint)
 
 
 def _names(key: str, built: Built) -> list[str]:

@@ -81,13 +81,27 @@ def _host(host: str) -> str:
 
 def port_problems(found: Iterable[Listener]) -> list[Problem]:
     """Two servers or routers on one address and port, told once for each pair."""
-    told: dict[tuple[str, str], Problem] = {}
+    return [_clash(one, other) for one, other in _meetings(found)]
+
+
+def device_port_problems(nodes: Mapping[str, Node], routers: Iterable[RouterSpec]) -> dict[str, Problem]:
+    """The same for nodes with a server for each device, by node, once a look has told which those are."""
+    found = {}
+    for one, other in _meetings(listeners(nodes, {name: name for name in nodes}, routers)):
+        for section, name, *_ in (one.path, other.path):
+            if section == "nodes" and nodes[str(name)].per_device:
+                found[str(name)] = _clash(one, other)
+    return found
+
+
+def _meetings(found: Iterable[Listener]) -> list[tuple[Listener, Listener]]:
+    told: dict[tuple[str, str], tuple[Listener, Listener]] = {}
     near: dict[tuple[int, str, str], list[Listener]] = {}  # by what two that meet have in common
     for listener in found:
         for key in ((listener.port, "machine", listener.machine), (listener.port, "host", listener.host)):
             earlier = near.setdefault(key, [])
             if other := next((one for one in earlier if _meet(one, listener)), None):
-                told.setdefault((other.who, listener.who), _clash(other, listener))
+                told.setdefault((other.who, listener.who), (other, listener))
             if listener.host not in WILDCARDS or key[1] == "machine":
                 earlier.append(listener)
     return list(told.values())

@@ -111,14 +111,14 @@ def all_lost(spec: Spec, facts: Mapping[str, Facts]) -> dict[ServerId, str]:
     }
 
 
-def halved(node: Node, facts: Facts) -> dict[ServerId, str]:
+def divided(node: Node, facts: Facts) -> dict[ServerId, str]:
     """The servers of a node that were given a whole GPU which MIG divides: CUDA shows them one part of it."""
-    divided = {gpu.uuid: gpu.index for gpu in devices(facts) if gpu.mig_enabled}
-    found = {s.id: [d for d in s.gpus or () if d in divided] for s in node.servers}
+    parted = {gpu.uuid: gpu.index for gpu in devices(facts) if gpu.mig_enabled}
+    found = {s.id: [parted[device] for device in s.gpus or () if device in parted] for s in node.servers}
     return {
-        server: f"its GPU {divided[whole[0]]} is divided by MIG, and it sees one part of it alone"
-        for server, whole in found.items()
-        if whole
+        server: f"its GPU {gpus[0]} is divided by MIG, and it sees one part of it alone"
+        for server, gpus in found.items()
+        if gpus
     }
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rehearsal import Operator, model, node, spec
 
 from distctl.app.units import tail, units_of
-from distctl.cluster.spec import Node, PerDevice, ServerId
+from distctl.cluster.spec import Connection, Node, PerDevice, ServerId
 from distctl.errors import InputError
 from distctl.policy.devices import GPUS
-from distctl.policy.operations import Leave, StartServer, StopServer
+from distctl.policy.operations import Leave, SetRouterUp, StartServer, StopServer
 from distctl.policy.plan import Plan
 from distctl.policy.reach import ROUND_TRIP
 from distctl.testing import Crash
@@ -131,6 +131,23 @@ def test_a_gpu_that_is_added_gets_a_server(operator: Operator) -> None:
     operator.up()
     lists(operator, "b", "GPU-0", "GPU-3")
     assert started(operator.up()) == [ServerId("b", "1")]
+
+
+def test_a_server_whose_ports_are_those_of_another_is_not_started_and_disturbs_nobody(
+    operator: Operator,
+) -> None:
+    """Two nodes on one machine, the second's ports right behind the first's: fine while it has one GPU."""
+    here = {"connection": Connection.LOCAL, "address": "127.0.0.1"}
+    a = replace(operator.spec.nodes[0], **here)
+    b = replace(operator.spec.nodes[1], per_device=PerDevice("gpu", 9020), **here)
+    operator.spec = replace(operator.spec, nodes=(a, b, *operator.spec.nodes[2:]))
+    operator.up()
+    lists(operator, "a", "GPU-1", "GPU-2", "GPU-9")
+    plan = operator.up()
+    assert [type(step.operation) for step in plan.steps] == [SetRouterUp]
+    assert {skip.subject for skip in plan.skipped} == {"a", "b"}
+    assert operator.promise.kept()
+    assert all("server a/2 and server b/0 share port 9020" in skip.why for skip in plan.skipped)
 
 
 def test_facts_of_a_node_with_a_router_outlive_the_measuring_of_its_ways(operator: Operator) -> None:

@@ -14,7 +14,7 @@ from distctl.policy.devices import (
     GPUS,
     MIGS,
     assigned,
-    halved,
+    divided,
     lost,
     with_devices,
     with_servers,
@@ -121,7 +121,7 @@ def test_a_server_is_lost_when_its_device_is_not_listed() -> None:
     assert lost(node, {}) == {}
 
 
-def divided(*gpus: int) -> dict[str, str]:
+def cut(*gpus: int) -> dict[str, str]:
     """Facts of a node whose GPUs are divided by MIG into so many devices each."""
     facts = listed(*(f"GPU-{gpu}" for gpu in range(len(gpus))))
     for gpu, parts in enumerate(gpus):
@@ -132,21 +132,21 @@ def divided(*gpus: int) -> dict[str, str]:
 
 def test_mig_devices_are_numbered_through_the_node() -> None:
     """Those of some GPUs alone keep their numbers, and a whole GPU that is divided is told of."""
-    facts = after(divided(2, 2))
+    facts = after(cut(2, 2))
     assert facts[MIGS] == "0:MIG-00 0:MIG-01 1:MIG-10 1:MIG-11"
     every = with_servers(replace(PLAIN, per_device=PerDevice("mig", 9000)), facts)
     assert [(s.id.server, s.gpus) for s in every.servers][2:] == [("2", ("MIG-10",)), ("3", ("MIG-11",))]
     second = with_servers(replace(PLAIN, per_device=PerDevice("mig", 9000, (1,))), facts)
     assert second.servers == every.servers[2:]
     assert lost(every, facts) == {}
-    assert halved(every, facts) == {}
+    assert divided(every, facts) == {}
     whole = with_servers(PER_GPU, facts)
-    assert halved(whole, facts)[ServerId("n", "1")].startswith("its GPU 1 is divided by MIG")
+    assert divided(whole, facts)[ServerId("n", "1")].startswith("its GPU 1 is divided by MIG")
 
 
 def test_parts_that_are_cut_anew_take_the_numbers_of_the_old_ones() -> None:
-    before = divided(3)
-    facts = after(before, {**divided(2), "gpu.0.mig.0.uuid": "MIG-x", "gpu.0.mig.1.uuid": "MIG-y"})
+    before = cut(3)
+    facts = after(before, {**cut(2), "gpu.0.mig.0.uuid": "MIG-x", "gpu.0.mig.1.uuid": "MIG-y"})
     assert facts[MIGS] == "0:MIG-x 0:MIG-y 0:MIG-02"
     node = with_servers(replace(PLAIN, per_device=PerDevice("mig", 9000)), facts)
     assert list(lost(node, facts)) == [ServerId("n", "2")]
