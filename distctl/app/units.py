@@ -19,7 +19,12 @@ class Unit:
 
 
 def units_of(session: Session, names: Sequence[str]) -> list[Unit]:
-    """The units of nodes, servers (n1/0) and routers, each once. Raises InputError for an unknown name."""
+    """The units of nodes, servers (n1/0) and routers, each once. Raises InputError for an unknown name.
+
+    The record is asked only where the file does not say which servers there are.
+    """
+    if any(node.per_device for node in session.spec.nodes):
+        session.remember(session.store.load())
     return list(dict.fromkeys(unit for name in names for unit in _units(session, name)))
 
 
@@ -27,6 +32,9 @@ def _units(session: Session, name: str) -> list[Unit]:
     spec = session.spec
     routers = [r for r in spec.router_ids if name in (r.router, str(r))]
     servers = [s.id for s in spec.servers if name in (s.id.node, str(s.id))]
+    unknown = next((n for n in spec.nodes if n.name == name and n.per_device and not servers), None)
+    if unknown is not None:
+        raise InputError(f"{name} has no server yet: {unknown.per_device}", hint="distctl up")
     if not routers and not servers and name not in {node.name for node in spec.nodes}:
         known = {n.name for n in spec.nodes} | {r.name for r in spec.routers}
         known |= {str(s.id) for s in spec.servers if s.id.node == name.partition("/")[0]}

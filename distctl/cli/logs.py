@@ -26,7 +26,6 @@ def logs(
     from distctl.cli.running import opened
 
     with opened(inventory) as session:
-        session.remember(session.store.load())
         units = units_of(session, sources)
         shown: dict[str, list[str]] = {}
         while True:

@@ -67,7 +67,8 @@ def _gpus(value: Any) -> Any:
     if value in ("all", "none"):
         return value
     if not isinstance(value, list):
-        hint = f"write [{value}]" if isinstance(value, int) else _GPUS_HINT
+        number = isinstance(value, int) and not isinstance(value, bool)
+        hint = f"write [{value}]" if number else _GPUS_HINT
         return refuse(f"`{value}` is no choice of GPUs", hint)
     nested = [isinstance(entry, list) for entry in value]
     if any(nested) and not all(nested):

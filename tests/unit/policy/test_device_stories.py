@@ -133,7 +133,7 @@ def test_a_gpu_that_is_added_gets_a_server(operator: Operator) -> None:
     assert started(operator.up()) == [ServerId("b", "1")]
 
 
-def test_a_server_whose_ports_are_those_of_another_is_not_started_and_disturbs_nobody(
+def test_a_server_with_the_ports_of_another_is_not_started_and_disturbs_nobody(
     operator: Operator,
 ) -> None:
     """Two nodes on one machine, the second's ports right behind the first's: fine while it has one GPU."""
@@ -177,9 +177,10 @@ def test_after_a_death_at_any_change_of_a_first_up_the_next_one_comes_to_the_sam
 
 
 def test_names_stand_for_all_servers_of_a_node_or_for_one(operator: Operator) -> None:
+    with pytest.raises(InputError, match="a has no server yet: one per GPU"):
+        units_of(operator.session(), ["a"])
     operator.up()
     session = operator.session()
-    session.remember(session.store.load())
     assert [unit.subject for unit in units_of(session, ["a", "a/1", "main"])] == ["a/0", "a/1", "main@lb"]
     assert tail(session, units_of(session, ["a/1"])[0], 5) == ["the log of server-1"]
     with pytest.raises(InputError, match="no node, server or router 'a/7'") as caught:
