@@ -50,10 +50,15 @@ def assigned(spec: Spec, facts: Mapping[str, Facts]) -> Spec:
 
 
 def with_servers(node: Node, facts: Facts) -> Node:
-    """A node with the servers that it is to have by its facts; numbers nobody has seen stay numbers."""
+    """A node with the servers that it is to have by its facts, and those that it has already.
+
+    Numbers that nobody has seen stay numbers.
+    """
     gpus = facts.get(GPUS, "").split()
     if node.per_device is not None:
-        return replace(node, servers=tuple(_one_each(node, node.per_device, facts)))
+        found = {server.id: server for server in _one_each(node, node.per_device, facts)}
+        others = (server for server in node.servers if server.id not in found)
+        return replace(node, servers=(*found.values(), *others))
     if all(server.gpus is None for server in node.servers):
         return node
     return replace(node, servers=tuple(_by_uuid(server, gpus) for server in node.servers))

@@ -92,6 +92,13 @@ def test_a_server_for_each_gpu_is_named_after_its_number() -> None:
     assert servers[0].host == "10.0.0.1"
 
 
+def test_servers_that_a_node_has_already_stay_with_the_devices_of_now() -> None:
+    before = with_servers(PER_GPU, after(listed("GPU-a")))
+    other = nth_server("n", "h", 7000, 5)
+    now = with_servers(replace(before, servers=(*before.servers, other)), after(listed("GPU-x", "GPU-y")))
+    assert [(s.id.server, s.gpus) for s in now.servers] == [("0", ("GPU-x",)), ("1", ("GPU-y",)), ("5", None)]
+
+
 def test_nothing_is_known_of_a_node_that_nobody_has_seen() -> None:
     assert with_servers(PER_GPU, {}).servers == ()
     assert without_device(PER_GPU, {}) == ""
