@@ -76,6 +76,7 @@ def test_each_gpu_gets_a_server_with_its_own_ports(cluster: LocalCluster) -> Non
     ]
     assert [s["reported_gpus"] for s in servers.values()] == [[], []]  # on a CPU Triton has none to tell
     assert {"digits"} <= set(servers["n1/0"]["ready"]) & set(servers["n1/1"]["ready"])
+    assert cluster.json("infer", "digits")["server"] in {"n1/0", "n1/1", "n2/0"}
     shown = cluster.run("status").out
     assert "  n1/1" in shown
     assert "1 GPU-6b2c3d4e" in shown
