@@ -1,9 +1,9 @@
 """Which devices the servers of a node get, from what its looks have shown.
 
-Each device keeps its number for good: the record holds them by UUID, in the order in which they were first
-seen, and a server is named after the number. A device that is not listed any more keeps its number and its
-server, since one bad answer of nvidia-smi must not take servers away; one that is new takes the number of one
-that has gone, as a card that was exchanged does. To let go of a number for good, write `gpus` without it.
+Each device keeps for good the number that nvidia-smi gave it at first: the record holds them by UUID, and a
+server is named after the number. A device that is not listed any more keeps its number and its server, since
+one bad answer of nvidia-smi must not take servers away; one that is new takes the number of one that has
+gone, as a card that was exchanged does. To let go of a number for good, write `gpus` without it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from distctl.cluster.spec import MOST_DEVICES, Node, PerDevice, Server, ServerId
 
 Facts = Mapping[str, str]
 
-GPUS = "servers.gpus"  # the fact that numbers a node's GPUs: their UUIDs in order
+GPUS = "servers.gpus"  # the fact that numbers a node's GPUs: their UUIDs in order, NOBODY for a gap
 MIGS = "servers.migs"  # its MIG devices, each as `NUMBER:UUID` with the number of its GPU
+NOBODY = "-"
 
 
 def with_devices(known: Facts, seen: Facts) -> dict[str, str]:
     """The facts of a look, with the numbers of devices as they were known before and are now."""
-    gpus = _numbered(known.get(GPUS, "").split(), [gpu.uuid for gpu in _usable(seen)])
-    migs = _numbered(known.get(MIGS, "").split(), _listed_migs(seen, gpus))
+    gpus = _numbered(known.get(GPUS, "").split(), {gpu.index: gpu.uuid for gpu in _usable(seen)})
+    migs = _numbered(known.get(MIGS, "").split(), dict(enumerate(_listed_migs(seen, gpus))))
     tables = {GPUS: " ".join(gpus), MIGS: " ".join(migs)}
     return {**seen, **{name: table for name, table in tables.items() if table}}
 
@@ -36,12 +37,16 @@ def _listed_migs(facts: Facts, gpus: list[str]) -> list[str]:
     return [f"{gpus.index(gpu.uuid)}:{mig.uuid}" for gpu in _usable(facts) for mig in gpu.mig]
 
 
-def _numbered(known: list[str], listed: Iterable[str]) -> list[str]:
-    """The known ones where they were, new ones in the place of those that are gone and then at the end."""
-    now = list(listed)
-    new = [device for device in now if device not in known]
-    kept = [device if device in now or not new else new.pop(0) for device in known]
-    return [*kept, *new][:MOST_DEVICES]
+def _numbered(known: list[str], listed: Mapping[int, str]) -> list[str]:
+    """The known ones where they were; a new one at its index, or else where one has gone, or at the end."""
+    table = [*known, *[NOBODY] * (max(listed, default=-1) + 1 - len(known))]
+    there = set(listed.values())
+    for index, device in listed.items():
+        if device not in table:
+            free = [number for number, held in enumerate(table) if held not in there]
+            number = index if index in free else next(iter(free), len(table))
+            table[number : number + 1] = [device]
+    return table[:MOST_DEVICES]
 
 
 def assigned(spec: Spec, facts: Mapping[str, Facts]) -> Spec:
@@ -71,13 +76,14 @@ def _by_uuid(server: Server, gpus: list[str]) -> Server:
 
 
 def _uuid(device: str, gpus: list[str]) -> str:
-    return gpus[int(device)] if device.isdecimal() and int(device) < len(gpus) else device
+    known = device.isdecimal() and int(device) < len(gpus) and gpus[int(device)] != NOBODY
+    return gpus[int(device)] if known else device
 
 
 def _one_each(node: Node, how: PerDevice, facts: Facts) -> Iterable[Server]:
     for number, entry in enumerate(facts.get(GPUS if how.kind == "gpu" else MIGS, "").split()):
         gpu, _, uuid = entry.rpartition(":")
-        if how.gpus is None or int(gpu) in how.gpus:
+        if entry != NOBODY and (how.gpus is None or int(gpu) in how.gpus):
             yield nth_server(node.name, node.serve_address, how.first_port, number, (uuid,))
 
 

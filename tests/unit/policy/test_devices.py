@@ -58,6 +58,12 @@ TABLE: list[tuple[str, list[Mapping[str, str]], str]] = [
         [listed("GPU-a", "GPU-b", "GPU-c"), listed("GPU-b", "GPU-x")],
         "GPU-x GPU-b GPU-c",
     ),
+    ("one that cannot tell its name yet leaves a gap", [{"gpus": "1", "gpu.1.uuid": "GPU-b"}], "- GPU-b"),
+    (
+        "which it fills when it can",
+        [{"gpus": "1", "gpu.1.uuid": "GPU-b"}, listed("GPU-a", "GPU-b")],
+        "GPU-a GPU-b",
+    ),
 ]
 
 
@@ -97,6 +103,14 @@ def test_servers_that_a_node_has_already_stay_with_the_devices_of_now() -> None:
     other = nth_server("n", "h", 7000, 5)
     now = with_servers(replace(before, servers=(*before.servers, other)), after(listed("GPU-x", "GPU-y")))
     assert [(s.id.server, s.gpus) for s in now.servers] == [("0", ("GPU-x",)), ("1", ("GPU-y",)), ("5", None)]
+
+
+def test_a_gap_is_no_server() -> None:
+    facts = after({"gpus": "1", "gpu.1.uuid": "GPU-b"})
+    assert [s.id.server for s in with_servers(PER_GPU, facts).servers] == ["1"]
+    chosen = with_servers(replace(PLAIN, servers=(nth_server("n", "h", 9000, 0, ("0",)),)), facts)
+    assert chosen.servers[0].gpus == ("0",)
+    assert "there is no GPU 0" in lost(chosen, facts)[ServerId("n", "0")]
 
 
 def test_nothing_is_known_of_a_node_that_nobody_has_seen() -> None:
