@@ -22,6 +22,7 @@ from distctl.commands.paths import NodePaths, default_root
 from distctl.errors import NodeError
 from distctl.facts import all as facts_all
 from distctl.facts.probe import section, sections
+from distctl.facts.system import clock_offset
 from distctl.ports import Connector, Progress, Result
 
 LOOK = 60.0  # seconds
@@ -107,7 +108,7 @@ class NodeSite:
                 "its shell did not run our script to the end",
                 output=(result.stderr or result.stdout).splitlines()[-20:],
             )
-        self._facts = facts | _offset(facts, before, self._clock())
+        self._facts = facts | clock_offset(facts, found["end"], (before, self._clock()))
         there = stored.parse_listing(found["stored"])
         return NodeSight(
             self._node.name,
@@ -193,10 +194,3 @@ class NodeSite:
 
     def _unit(self, server: Server) -> units.Unit:
         return triton.unit(self.paths.root, server)
-
-
-def _offset(facts: Mapping[str, str], before: float, after: float) -> dict[str, str]:
-    """Node's time minus ours in seconds, taking the node's answer for the middle of the round trip."""
-    if "clock" not in facts:
-        return {}
-    return {"clock.offset": f"{float(facts['clock']) - (before + after) / 2:.2f}"}

@@ -95,6 +95,11 @@ def _tables(found: Standing, *, wide: bool) -> None:
         typer.echo()
         routers = [(str(r.id), r.state, r.in_flight, r.requests, r.reason) for r in found.routers]
         table(("router", "state", "in flight", "requests", "why"), routers)
+    if wide and any(n.gpus for n in found.nodes):
+        from distctl.cli.gpus import GPU_COLUMNS, gpu_rows
+
+        typer.echo()
+        table(GPU_COLUMNS, gpu_rows(found.nodes))
 
 
 def _rows(n: NodeStanding, *, wide: bool) -> list[tuple[object, ...]]:
@@ -170,6 +175,8 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
 
 
 def _node_json(n: NodeStanding) -> dict[str, Any]:
+    from distctl.cli.gpus import gpu_documents
+
     intent = n.intent
     return {
         "node": n.node.name,
@@ -185,6 +192,7 @@ def _node_json(n: NodeStanding) -> dict[str, Any]:
             "reason": n.reason,
             "in_flight": n.in_flight,
             "released": n.released,
+            "gpus": gpu_documents(n.gpus),
             "servers": [
                 {
                     "server": str(s.server.id),

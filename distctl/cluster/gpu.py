@@ -75,6 +75,19 @@ class Gpu:
     advice: str = ""  # what the driver says is to be done, such as `Drain and Reset`
     trouble: str = ""  # why it cannot be asked, such as `GPU is lost`
 
+    @property
+    def complaint(self) -> str:
+        """The worst that there is to say of it, in a few words; empty when it is well. `doctor` says more."""
+        worst = [
+            self.trouble,
+            self.advice and f"the driver asks for: {self.advice}",
+            " ".join(f"memory repair {word}" for word in self.errors.remap),
+            "MIG without devices" if self.mig_enabled and not self.mig else "",
+            f"{self.errors.uncorrected} memory errors" if self.errors.uncorrected else "",
+            self.throttled and f"throttled: {', '.join(self.throttled)}",
+        ]
+        return next((said for said in worst if said), "")
+
 
 def devices(facts: Mapping[str, str]) -> tuple[Gpu, ...]:
     """The GPUs of these facts, by index."""
@@ -84,11 +97,21 @@ def devices(facts: Mapping[str, str]) -> tuple[Gpu, ...]:
         index, _, name = rest.partition(".")
         if first == "gpu" and name and _whole(index) is not None:
             by_index.setdefault(int(index), {})[name] = value
-    xids = facts.get("gpus.xids", "")
-    return tuple(_gpu(index, by_index[index], xids) for index in sorted(by_index))
+    logged = xids(facts)
+    return tuple(_gpu(index, by_index[index], logged) for index in sorted(by_index))
 
 
-def _gpu(index: int, said: Mapping[str, str], xids: str) -> Gpu:
+def xids(facts: Mapping[str, str]) -> dict[str, tuple[Xid, ...]]:
+    """By place on the PCI bus (`0000:3b:00`): its errors, the newest first; also of cards that are gone."""
+    found: dict[str, list[Xid]] = {}
+    for word in facts.get("gpus.xids", "").split():
+        place, _, error = word.partition("=")
+        number, _, age = error.partition("@")
+        found.setdefault(place, []).append(Xid(_count(number), float(_count(age))))
+    return {place: tuple(sorted(errors, key=lambda xid: xid.age)) for place, errors in found.items()}
+
+
+def _gpu(index: int, said: Mapping[str, str], logged: Mapping[str, tuple[Xid, ...]]) -> Gpu:
     pci = said.get("pci", "")
     return Gpu(
         index,
@@ -105,7 +128,7 @@ def _gpu(index: int, said: Mapping[str, str], xids: str) -> Gpu:
         errors=_errors(said),
         throttled=tuple(said.get("throttled", "").split()),
         processes=_processes(said.get("processes", "")),
-        xids=_xids(pci, xids),
+        xids=logged.get(pci.rpartition(".")[0], ()),
         advice=said.get("advice", ""),
         trouble=said.get("trouble", ""),
     )
@@ -146,14 +169,6 @@ def _processes(text: str) -> tuple[Process, ...]:
         name, memory, parents = (*rest.rsplit(":", 2), "", "")[:3]
         found.append(Process(_count(pid), name, _count(memory), _numbers(parents, ",")))
     return tuple(found)
-
-
-def _xids(pci: str, text: str) -> tuple[Xid, ...]:
-    """Of `PCI=NUMBER@AGE` those of this device, the newest first. The log leaves out the function."""
-    place = pci.rpartition(".")[0] or pci
-    words = (word.partition("=") for word in text.split())
-    mine = (rest.partition("@") for where, _, rest in words if place and where == place)
-    return tuple(sorted((Xid(_count(n), float(age or 0)) for n, _, age in mine), key=lambda xid: xid.age))
 
 
 def _count(text: str | None) -> int:

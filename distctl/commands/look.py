@@ -32,10 +32,10 @@ while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-
 """
 
 
-# The last section tells a whole answer from one that was cut short.
+# The last section tells a whole answer from one that was cut short, and when the node had given it.
 SECTIONS = (
     ("owner", 'cat "$root/owner"'),
     ("units", f'cd "$root" || exit 0\n{units.states("units")}'),
     ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
-    ("end", ":"),
+    ("end", "date +%s.%N"),
 )

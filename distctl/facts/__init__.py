@@ -6,7 +6,17 @@ missing could not be read. Sizes are in bytes, times in seconds.
     hostname, machine_id, boot_id, user, uid, home, root (distctl's folder on this node)
     os.id, os.version, os.name, kernel, arch, glibc, cpus, limit.nofile
     memory.total, memory.available; disk.free, disk.inodes, disk.mount, disk.type, disk.options: where root is
-    gpus: how many; gpu.N.name, gpu.N.memory, gpu.N.used, gpu.N.driver, gpu.N.uuid
+    gpus: how many nvidia-smi lists; `cluster.gpu.devices` reads what follows into one frozen Gpu each
+    gpus.cuda: the newest that the driver serves; gpus.cards: NVIDIA cards on the bus, driver or none
+    gpus.trouble: why not all can be listed; gpus.toolkit: what gives them to containers
+    gpus.dcgm: healthy, warning or failure, where DCGM watches health
+    gpus.xids: `PLACE=NUMBER@AGE ...`, errors that the driver logged since the boot, PLACE such as 0000:3b:00
+    gpu.N.name, .memory, .used, .driver, .uuid, .pci, .capability, .persistence; N is nvidia-smi's index
+    gpu.N.mig: enabled or disabled; gpu.N.mig.M.uuid, .profile, .memory
+    gpu.N.ecc.corrected, gpu.N.ecc.uncorrected since the driver was loaded, `.ever` of each; gpu.N.retired
+    gpu.N.remap: `pending failed`, of a repair of its memory; gpu.N.throttled: why its clocks are held down
+    gpu.N.processes: `PID=NAME:BYTES:PARENT,PARENT ...`
+    gpu.N.advice: what the driver asks for; gpu.N.trouble: such as `GPU is lost`
     containers: the engines found, such as `docker podman`
     systemd: yes or no; systemd.user and systemd.linger: whether the account has units that survive it
     selinux: enforcing, permissive, disabled or none

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from distctl.cluster.spec import Node, RuntimeKind
+from distctl.facts.gpu_doctor import gpu_verdicts
 from distctl.facts.network import holder_of
 from distctl.facts.python import VERSIONS, choose, interpreters
+from distctl.facts.verdict import Level, Verdict
+
+__all__ = ["Level", "Verdict", "verdicts"]
 
 GLIBC = (2, 35)  # of the wheel that tritonserver comes from (manylinux_2_35)
 ARCH = "x86_64"
@@ -18,23 +20,6 @@ CLOCK = 5.0  # seconds
 APT = ("debian", "ubuntu", "linuxmint", "raspbian")
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - to be refused
 PACKAGES = {"flock": "util-linux", "setsid": "util-linux", "cmp": "diffutils", "sha256sum": "coreutils"}
-
-
-class Level(str, Enum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found at a node, how bad it is, and what to do about it (empty: nothing)."""
-
-    level: Level
-    what: str
-    remedy: str = ""
 
 
 Facts = Mapping[str, str]
@@ -47,15 +32,18 @@ def verdicts(
     own_pids: Collection[int] = (),
     become: bool = False,
     installed: bool = False,
+    image: str = "",
 ) -> tuple[Verdict, ...]:
     """Everything worth saying of a node with these facts, the worst first.
 
     `own_pids` are the processes of our own units there: a port that they hold is not taken. `installed`: the
-    runtime is there already and needs no more room. Of what the facts do not say, nothing is said.
+    runtime is there already and needs no more room. `image` is what its containers are made of. Of what the
+    facts do not say, nothing is said.
     """
     found = [verdict for check in _CHECKS for verdict in check(node, facts)]
     found += _disk(node, facts, ROOM if installed or not _runs_ours(node) else DISK)
     found += _ports(node, facts, own_pids)
+    found += gpu_verdicts(node, facts, own_pids=own_pids, image=image)
     found += _reboot(node, facts, become)
     order = list(reversed(Level))
     return tuple(sorted(found, key=lambda verdict: order.index(verdict.level)))
@@ -167,15 +155,6 @@ def _clock(node: Node, facts: Facts) -> Iterator[Verdict]:
         yield Verdict(Level.WARN, what, "sudo timedatectl set-ntp true")
 
 
-def _gpus(node: Node, facts: Facts) -> Iterator[Verdict]:
-    count = facts.get("gpus")
-    if count and node.servers:
-        names = dict.fromkeys(facts.get(f"gpu.{index}.name", "GPU") for index in range(int(count)))
-        yield Verdict(
-            Level.OK, f"{count} GPU: {', '.join(names)}" if int(count) else "no GPU: models run on CPU"
-        )
-
-
 def _ports(node: Node, facts: Facts, own_pids: Collection[int]) -> Iterator[Verdict]:
     if node.external or "ports" not in facts:
         return
@@ -226,5 +205,4 @@ _CHECKS: tuple[Callable[[Node, Facts], Iterator[Verdict]], ...] = (
     _tools,
     _place,
     _clock,
-    _gpus,
 )

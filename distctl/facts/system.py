@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from distctl.facts.probe import Facts, Probe, number, only, pairs
 
@@ -29,10 +30,28 @@ def parse_identity(text: str) -> Facts:
             "uid": number(found.get("uid", "")),
             "login": number(found.get("login", "")),  # who asked for root by sudo
             "limit.nofile": found.get("nofile"),
-            # A date without nanoseconds prints %N as it is.
-            "clock": match.group() if (match := re.match(r"\d+(\.\d+)?", clock)) else None,
+            "clock": _seconds(clock),
         }
     )
+
+
+def _seconds(date: str) -> str | None:
+    """What `date +%s.%N` printed; one without nanoseconds prints %N as it is."""
+    match = re.match(r"\d+(\.\d+)?", date)
+    return match.group() if match else None
+
+
+def clock_offset(facts: Mapping[str, str], end: str, seen: tuple[float, float]) -> Facts:
+    """`clock.offset`: the node's time minus the observer's, in seconds.
+
+    The node's clock was read when its script began (`clock`) and when it ended (`end`, as printed), which may
+    be a slow driver apart; the observer's (`seen`) before and after the round trip. The middles are compared.
+    """
+    if "clock" not in facts:
+        return {}
+    began = float(facts["clock"])
+    ended = float(_seconds(end) or began)
+    return {"clock.offset": f"{(began + ended) / 2 - sum(seen) / 2:.2f}"}
 
 
 def parse_release(text: str) -> Facts:

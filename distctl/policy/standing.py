@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from distctl.cluster.gpu import Gpu, devices
 from distctl.cluster.record import Intent, Record
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, ServerSight, Snapshot
@@ -52,6 +53,7 @@ class NodeStanding:
     servers: tuple[ServerStanding, ...]
     in_flight: int
     released: bool  # no router sends it anything new, and nothing is in flight there
+    gpus: tuple[Gpu, ...] = ()  # as they were at the last look at the node itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ def _node(node: Node, sights: Sights) -> NodeStanding:
     in_flight = sum(slot.in_flight for slot in slots)
     closed = all(slot.state is not SlotState.READY for slot in slots)
     released = in_flight == 0 and closed and not sights.unsure
-    return NodeStanding(node, state, reason, intent, servers, in_flight, released)
+    gpus = devices(sight.facts if sight and sight.facts else sights.record.facts.get(node.name, {}))
+    return NodeStanding(node, state, reason, intent, servers, in_flight, released, gpus)
 
 
 def _server(server: Server, sights: Sights) -> ServerStanding:

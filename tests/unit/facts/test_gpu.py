@@ -18,15 +18,7 @@ MIB = 1024**2
 GIB = 1024**3
 
 V100S = "GPU-76098dc1-0000-0000-0000-f7b48837829e"
-A100 = "GPU-513536b6-0000-0000-0000-1e69664bb298"
-ROWS = {
-    "v100s-460": f"Tesla V100S-PCIE-32GB, 32510, 31689, 460.73.01, {V100S}, 0, 00000000:00:0D.0",
-    "gtx1050-515": "NVIDIA GeForce GTX 1050, 4096, 65, 515.65.01, GPU-06e04616-0000-0000-0000-345349a0d4f3, 0, 00000000:01:00.0, 6.1",
-    "t4-515": "Tesla T4, 15360, 1032, 515.105.01, GPU-d37e67a5-0000-0000-0000-99096249601a, 0, 00000000:00:1E.0, 7.5",
-    "a100-mig-535": f"NVIDIA A100-SXM4-80GB, 81920, 50, 535.54.03, {A100}, 0, 00000000:01:00.0, 8.0",
-    "rtx4000ada-595": "NVIDIA RTX 4000 SFF Ada Generation, 20475, 3534, 595.84, GPU-37037c3f-0000-0000-0000-420204ad8026, 0, 00000000:06:00.0, 8.9",
-    "p4-vgpu-513": "GRID P4-1Q, 1024, 807, 513.46, GPU-1b1ea7c7-0000-0000-0000-26c65f2dd207, 0, 00000000:00:0B.0, 6.1",
-}
+ROWS = {path.stem: path.read_text(encoding="utf-8").rstrip("\n") for path in sorted(RECORDED.glob("*.csv"))}
 
 
 def recorded(name: str) -> str:
@@ -41,10 +33,15 @@ def section(rows: str, xml: str = "", listed: str = "", parents: str = "", statu
     )
 
 
-WHOLE = {name: section(row, recorded(f"{name}.xml")) for name, row in ROWS.items()}
-WHOLE["a100-mig-535"] = section(
-    ROWS["a100-mig-535"], recorded("a100-mig-535.xml"), recorded("a100-535-list.txt")
-)
+def whole(name: str) -> str:
+    """The section of a machine of which rows and XML were recorded, and the list where it has MIG devices."""
+    listed = RECORDED / f"{name}.list.txt"
+    return section(
+        ROWS[name], recorded(f"{name}.xml"), listed.read_text(encoding="utf-8") if listed.exists() else ""
+    )
+
+
+WHOLE = {name: whole(name) for name in ROWS}
 
 
 def only_gpu(text: str):
@@ -99,7 +96,7 @@ def test_mig_devices_have_uuid_profile_memory_and_parent():
 
 def test_before_470_a_mig_device_is_named_by_its_gpu():
     row = "A100-PCIE-40GB, 40536, 0, 460.80, GPU-9de3d0e8-0000-0000-0000-0c79c288a7ab, 3, 00000000:81:00.0"
-    gpu = only_gpu(section(row, listed=recorded("a100-460-list.txt")))
+    gpu = only_gpu(section(row, listed=recorded("a100-460.list.txt")))
     assert [(d.index, d.profile, d.uuid.rpartition("-")[2], d.parent) for d in gpu.mig] == [
         (0, "4g.20gb", "0c79c288a7ab/2/0", 3),
         (1, "2g.10gb", "0c79c288a7ab/3/0", 3),
@@ -108,7 +105,7 @@ def test_before_470_a_mig_device_is_named_by_its_gpu():
 
 
 def test_mig_devices_of_a_gpu_that_was_not_listed_are_left_out():
-    facts = parse_gpus(section(ROWS["t4-515"], listed=recorded("a100-460-list.txt")))
+    facts = parse_gpus(section(ROWS["t4-515"], listed=recorded("a100-460.list.txt")))
     assert [gpu.mig for gpu in devices(facts)] == [()]
 
 
@@ -296,7 +293,14 @@ def test_a_section_that_was_cut_short_has_fewer_facts_and_no_other_gpu(name, dat
     text = WHOLE[name][: data.draw(st.integers(0, len(WHOLE[name])))]
     facts = parse_gpus(text)
     assert set(facts) <= set(parse_gpus(WHOLE[name]))
-    assert {gpu.uuid for gpu in devices(facts)} <= {ROWS[name].split(", ")[4]}
+    assert {gpu.uuid for gpu in devices(facts)} <= set(re.findall(r"GPU-[0-9a-f-]{36}", ROWS[name]))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_recording_has_a_gpu_for_each_row(name):
+    facts = parse_gpus(WHOLE[name])
+    assert [gpu.uuid for gpu in devices(facts)] == re.findall(r"GPU-[0-9a-f-]{36}", ROWS[name])
+    assert "gpus.cuda" in facts and "gpus.trouble" not in facts
 
 
 WORDS = st.sampled_from(

@@ -214,3 +214,19 @@ def test_who_holds_a_port():
     assert network.holder_of(facts, 9000) == "tritonserver:4711"
     assert network.holder_of(facts, 9001) == "?"
     assert network.holder_of(facts, 9002) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "end", "offset"),
+    [
+        ({"clock": "100.5"}, "100.7", "0.10"),
+        ({"clock": "95.0"}, "106.0", "0.00"),  # a driver that took eleven seconds is no clock that is wrong
+        ({"clock": "1095.0"}, "1106.0", "1000.00"),
+        ({"clock": "95"}, "106.%N", "0.00"),
+        ({"clock": "100.5"}, "", "0.00"),
+        ({}, "100.0", None),
+    ],
+)
+def test_the_clocks_offset_compares_the_middles_of_both_sides(facts, end, offset):
+    seen = (95.0, 106.0) if facts.get("clock", "").endswith(("95.0", "95")) else (100.0, 101.0)
+    assert system.clock_offset(facts, end, seen).get("clock.offset") == offset
