@@ -154,11 +154,17 @@ class Rehearsal(Session):
         """Start scripts as the fake nodes write them."""
         servers = [s for n in self.spec.nodes if not n.external for s in n.servers]
         scripts = {s.id: digest(s.id, sorted(wish.models_of(s.id))) for s in servers}
-        return replace(wish, settings={s.id: self._runtime for s in servers}, scripts=scripts)
+        settings = {s.id: settings_of(s, self._runtime) for s in servers}
+        return replace(wish, settings=settings, scripts=scripts)
 
     def structure(self, record: Record, router: RouterId) -> str:
         """Pools and servers, as the fake routers name them."""
         return pools_of(self.view(record, router))
+
+
+def settings_of(server: Server, runtime: str) -> str:
+    """How a server is started: by its runtime, with its devices."""
+    return runtime if server.gpus is None else f"{runtime} {','.join(server.gpus)}"
 
 
 def _nobody(target: Endpoint | str) -> socket.socket:
@@ -177,7 +183,7 @@ class Operator:
     def _script(
         self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]
     ) -> tuple[str, str]:
-        return digest(server.id, sorted({*models, *sources})), self.runtime
+        return digest(server.id, sorted({*models, *sources})), settings_of(server, self.runtime)
 
     def session(self) -> Rehearsal:
         """A new process: nothing is claimed, an old lease has run out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from distctl.cluster.spec import Node, RuntimeKind, Server
-from distctl.commands.triton import Python, TritonSettings, bind_address
+from distctl.commands.triton import Python, TritonSettings, bind_address, visible_devices
 from distctl.errors import NodeError
 from distctl.facts.python import choose
 
@@ -24,7 +24,7 @@ def python_of(node: Node, facts: Mapping[str, str]) -> Python | None:
 
 def runtime_of(node: Node, facts: Mapping[str, str], digest: RuntimeDigest) -> str:
     """The digest of the runtime that is pushed to a node; empty when it needs none. Raises NodeError."""
-    if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.servers:
+    if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.serves:
         return ""
     return digest(_needed_python(node, facts).version)
 
@@ -39,7 +39,7 @@ def triton_settings(
         runtime=runtime_of(node, facts, digest),
         path=path,
         python=python_of(node, facts) if path else _needed_python(node, facts),
-        environment=node.runtime.environment,
+        environment={**node.runtime.environment, **visible_devices(server)},
         arguments=node.runtime.arguments,
     )
 

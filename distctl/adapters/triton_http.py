@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 import aiohttp
@@ -168,6 +170,12 @@ def parse_statistics(text: bytes) -> dict[str, ReplicaSight]:
         raise TritonError(f"this is no statistics: {text[:80]!r}") from error
 
 
+def parse_gpus(text: str) -> tuple[str, ...]:
+    """The UUIDs of the GPUs that Triton's metrics name, each once (its docs/user_guide/metrics.md)."""
+    return tuple(dict.fromkeys(_GPU_LINE.findall(text)))
+
+
+_GPU_LINE = re.compile(r'^nv_gpu_\w+\{[^}]*gpu_uuid="([^"]+)"', re.MULTILINE)
 _RANK = (
     ModelState.READY,
     ModelState.LOADING,
@@ -185,18 +193,25 @@ def _problem(status: int, answer: bytes) -> str:
 
 
 def observe_servers(
-    endpoints: Mapping[ServerId, Endpoint], keys: Mapping[ServerId, str], *, timeout: float = 2.0
+    endpoints: Mapping[ServerId, Endpoint],
+    keys: Mapping[ServerId, str],
+    *,
+    metrics: Mapping[ServerId, Endpoint] | None = None,
+    timeout: float = 2.0,
 ) -> dict[ServerId, ServerSight]:
     """Ask every server at once: live, ready, its models. One that does not answer is told in `error`.
 
-    `keys` are those of restricted APIs; a server without one is asked without. `timeout` in seconds is for
-    each server as a whole.
+    `keys` are those of restricted APIs; a server without one is asked without. Servers in `metrics` are asked
+    which GPUs they see. `timeout` in seconds is for each server as a whole.
     """
-    return asyncio.run(_observe(endpoints, keys, timeout))
+    return asyncio.run(_observe(endpoints, keys, metrics or {}, timeout))
 
 
 async def _observe(
-    endpoints: Mapping[ServerId, Endpoint], keys: Mapping[ServerId, str], timeout: float
+    endpoints: Mapping[ServerId, Endpoint],
+    keys: Mapping[ServerId, str],
+    metrics: Mapping[ServerId, Endpoint],
+    timeout: float,
 ) -> dict[ServerId, ServerSight]:
     limits = aiohttp.ClientTimeout(total=timeout)
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
@@ -204,7 +219,19 @@ async def _observe(
         sights = [
             probe(session, server, endpoint, keys.get(server, "")) for server, endpoint in endpoints.items()
         ]
-        return {sight.id: sight for sight in await asyncio.gather(*sights)}
+        found = {sight.id: sight for sight in await asyncio.gather(*sights)}
+        asked = [server for server in metrics if server in found and found[server].live]
+        gpus = await asyncio.gather(*(gpus_of(session, metrics[server]) for server in asked))
+        return found | {s: replace(found[s], gpus=seen) for s, seen in zip(asked, gpus, strict=True)}
+
+
+async def gpus_of(session: aiohttp.ClientSession, metrics: Endpoint) -> tuple[str, ...]:
+    """The GPUs that one server's metrics name; none when they cannot be had."""
+    try:
+        async with session.get(f"{metrics.url}/metrics") as answer:
+            return parse_gpus(await answer.text())
+    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError):
+        return ()
 
 
 async def probe(

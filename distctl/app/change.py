@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from uuid import uuid4
 
+from distctl.app.looking import look, new_facts
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
@@ -30,7 +31,6 @@ from distctl.control.adopt import adoption, intents_text, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
-from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
@@ -96,13 +96,6 @@ def leased(
         session.store.release(keeper.lease)
 
 
-def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
-    """Look at everything that the inventory and the record name."""
-    nodes = (*session.spec.nodes, *session.leaving(record), *(session.own_place() if deep else ()))
-    routers = {*session.spec.router_ids, *record.routers}
-    return observe(session.world, nodes, sorted(routers), deep=deep)
-
-
 def prepare(
     session: Session,
     keeper: Keeper | None = None,
@@ -119,10 +112,12 @@ def prepare(
     record = session.store.load()
     session.remember(record)
     snapshot = look(session, record)
+    facts = new_facts(record, snapshot)
+    record = reduce(apply, facts, record)
+    session.remember(record)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
-    facts = _facts(record, snapshot)
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
@@ -132,13 +127,6 @@ def prepare(
     plan = diff(wish, record, usable)
     found = Prepared(plan, wish, record, snapshot, troubles=tuple(troubles.values()))
     return _with_ways(found, session, keeper, prune=prune)
-
-
-def _facts(record: Record, snapshot: Snapshot) -> list[Change]:
-    """What was read from nodes. What was measured from there is kept until it is measured again."""
-    kept = {n: {ROUND_TRIP: f[ROUND_TRIP]} for n, f in record.facts.items() if ROUND_TRIP in f}
-    facts = [SetFacts(n, {**kept.get(n, {}), **s.facts}) for n, s in snapshot.nodes.items() if s.reachable]
-    return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
 
 
 def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool) -> Prepared:

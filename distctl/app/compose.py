@@ -90,9 +90,9 @@ class Makers:
             found = self.server(server)
             external = self.session.node(server.node).external
             self.tritons[server] = HttpTriton(
-                self.reach(found),
+                self.reach(found, found.http),
                 (lambda: "") if external else (lambda: self.site(server.node).key(found)),
-                grpc=lambda: self.reach(found, grpc=True),
+                grpc=lambda: self.reach(found, found.grpc),
             )
         return self.tritons[server]
 
@@ -114,10 +114,9 @@ class Makers:
             )
         return self.routers[router]
 
-    def reach(self, server: Server, *, grpc: bool = False) -> Endpoint:
-        """Where this machine reaches a server: directly, else through ssh to its node."""
+    def reach(self, server: Server, endpoint: Endpoint) -> Endpoint:
+        """Where this machine reaches one of a server's ports: directly, else through ssh to its node."""
         node = self.session.node(server.id.node)
-        endpoint = server.grpc if grpc else server.http
         if node.connection is Connection.LOCAL or node.external:
             return endpoint
         return self.from_here(node.name, endpoint)
@@ -136,18 +135,24 @@ class Makers:
     def probe(
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
     ) -> Mapping[ServerId, ServerSight]:
-        """What many servers answer now."""
+        """What many servers answer now; those that were given GPUs also tell which they see."""
         from distctl.adapters.triton_http import observe_servers
         from distctl.errors import DistctlError
 
+        def reached(server: Server) -> tuple[Endpoint, Endpoint | None]:
+            metrics = None if server.gpus is None else self.reach(server, server.metrics)
+            return self.reach(server, server.http), metrics
+
         endpoints, lost = {}, {}
+        metrics: dict[ServerId, Endpoint] = {}
         with ThreadPoolExecutor(WIDTH, thread_name_prefix="reach") as pool:
-            for server, found in [(s, pool.submit(self.reach, s)) for s in servers]:
+            for server, found in [(s, pool.submit(reached, s)) for s in servers]:
                 try:
-                    endpoints[server.id] = found.result()
+                    endpoints[server.id], also = found.result()
+                    metrics |= {server.id: also} if also else {}
                 except DistctlError as error:
                     lost[server.id] = ServerSight(server.id, error=error.message)
-        return {**observe_servers(endpoints, keys, timeout=PROBE), **lost}
+        return {**observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE), **lost}
 
 
 def _answers(endpoint: Endpoint) -> bool:

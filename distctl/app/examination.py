@@ -6,13 +6,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 
+from distctl.app.looking import learnt_facts, new_facts
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
-from distctl.cluster.snapshot import NodeSight
-from distctl.cluster.spec import Node
+from distctl.cluster.record import Record, apply
+from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.cluster.spec import Node, ServerId
 from distctl.errors import DistctlError, Unreachable
 from distctl.facts.doctor import Level, verdicts
+from distctl.policy.assignment import mismatch
+from distctl.policy.devices import divided, lost, with_servers, without_device
 from distctl.policy.ports import router_ports_taken
 from distctl.policy.reach import Way, remedy, told
 
@@ -45,13 +50,17 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     others = [name for name in routed if name not in names]
     with ThreadPoolExecutor(16, thread_name_prefix="doctor") as pool:
         order = [*names, *others]
-        seen = dict(zip(order, pool.map(lambda name: _node(session, name), order), strict=True))
+        seen = dict(zip(order, pool.map(lambda name: _node(session, record, name), order), strict=True))
+    sights = {name: found.sight for name, found in seen.items() if found.sight}
+    record = reduce(apply, new_facts(record, Snapshot(session.clock.now(), nodes=sights)), record)
+    session.remember(record)
     found = [finding for name in (*names, *places) for finding in seen[name].findings]
+    found += _devices(session, record, [name for name in names if name in sights])
     found += _routers(session, seen)
     return found + _ways(session, names, seen)
 
 
-def _node(session: Session, name: str) -> Examined:
+def _node(session: Session, record: Record, name: str) -> Examined:
     node = session.node(name)
     if node.external:
         return Examined((Finding(name, "ok", "external: runs without us"),))
@@ -64,15 +73,54 @@ def _node(session: Session, name: str) -> Examined:
     sight = session.world.node(name).look()
     if not sight.reachable:
         return Examined((Finding(name, "fail", sight.error, f"distctl exec {name} -- true", True),))
-    return Examined(_verdicts(session, node, sight), sight)
+    return Examined(_verdicts(with_servers(node, learnt_facts(record, sight)), sight), sight)
 
 
-def _verdicts(session: Session, node: Node, sight: NodeSight) -> tuple[Finding, ...]:
+def _verdicts(node: Node, sight: NodeSight) -> tuple[Finding, ...]:
     """Verdicts on facts. What we put there ourselves is not in the way: a port of ours, a pushed runtime."""
     ours = {unit.process.pid for unit in sight.units.values() if unit.process}
     become = node.ssh.become is not None
     found = verdicts(node, sight.facts, own_pids=ours, become=become, installed=bool(sight.runtimes))
     return tuple(Finding(node.name, verdict.level.value, verdict.what, verdict.remedy) for verdict in found)
+
+
+def _devices(session: Session, record: Record, names: Sequence[str]) -> list[Finding]:
+    """Servers without the devices that they are to have, or with others."""
+    found = []
+    for node in (session.node(name) for name in names):
+        facts = record.facts.get(node.name, {})
+        listing = f"look at `distctl exec {node.name} -- nvidia-smi -L`"
+        if why := without_device(node, facts):
+            other = f"or write `servers: {{per: node}}` for {node.name}"
+            found.append(Finding(node.name, Level.FAIL.value, why, f"{listing}, {other}"))
+        other = f"or write `servers: {{gpus: ...}}` of {node.name} without it"
+        found += [
+            _of_server(Level.FAIL, id, why, f"{listing}, {other}") for id, why in lost(node, facts).items()
+        ]
+        part = f"write `servers: {{per: mig}}` for {node.name}, or switch MIG off there"
+        found += [_of_server(Level.WARN, id, why, part) for id, why in divided(node, facts).items()]
+    return found + _reported(session, record, names)
+
+
+def _reported(session: Session, record: Record, names: Sequence[str]) -> list[Finding]:
+    """What Tritons that run say of the GPUs that they see, where that is not what they were given."""
+    given = {s.id: s for name in names for s in session.node(name).servers if s.gpus is not None}
+    sights = session.world.probe(tuple(given.values()), {}) if given else {}
+    wrong = {id: mismatch(given[id], s.gpus, record.facts.get(id.node, {})) for id, s in sights.items()}
+    return [
+        _of_server(
+            Level.FAIL,
+            id,
+            why,
+            f"start it anew: `distctl drain {id.node} --stop`, then `distctl undrain {id.node}`",
+        )
+        for id, why in wrong.items()
+        if why
+    ]
+
+
+def _of_server(level: Level, server: ServerId, what: str, do: str) -> Finding:
+    return Finding(server.node, level.value, f"{server}: {what}", do)
 
 
 def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:

@@ -7,7 +7,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId, Spec
 from distctl.control.routing import Routing
 from distctl.errors import InputError
+from distctl.policy.devices import assigned
 from distctl.policy.wish import Wish
 
 if TYPE_CHECKING:
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 LOCAL = "local"  # the place of a router on this machine when no node of the inventory is meant
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A supervised process: its place and its name there."""
-
-    place: str
-    name: str
-
-
 class Session:
     """What `compose.open_session` gives. Everything heavy is made when it is first asked for."""
 
@@ -51,12 +44,13 @@ class Session:
         self.author = f"{getpass.getuser()}@{socket.gethostname()}"
         self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._record: Record | None = None
+        self._spec = inventory.spec
         self._folders: dict[str, Folder] = {}
 
     @property
     def spec(self) -> Spec:
-        """What the inventory asks for."""
-        return self.inventory.spec
+        """What the inventory asks for, with the servers and devices that the record's facts tell of."""
+        return self._spec
 
     @property
     def store(self) -> SqlStore:
@@ -74,8 +68,9 @@ class Session:
         return self.parts.world
 
     def remember(self, record: Record) -> None:
-        """Keep the record that was read last: nodes that left the file are found in it."""
+        """Keep the record that was read last: nodes that left the file are found in it, and devices."""
         self._record = record
+        self._spec = assigned(self.inventory.spec, record.facts)
 
     # --- nodes --------------------------------------------------------------------------------------
 
@@ -108,10 +103,10 @@ class Session:
         return node_document(node)
 
     def spec_document(self) -> str:
-        """The spec as the record keeps it."""
+        """The spec as the record keeps it: what the file says, whatever was found on the nodes."""
         from distctl.app.documents import spec_document
 
-        return spec_document(self.spec)
+        return spec_document(self.inventory.spec)
 
     def ours(self, places: Sequence[str]) -> list[str]:
         """Those of some places that carry files of ours, in the inventory's order."""
@@ -140,23 +135,6 @@ class Session:
     def trust(self, key: ShownKey) -> None:
         """Keep a host key as known."""
         self.parts.connections.trust(key)
-
-    def units(self, names: Sequence[str]) -> list[Unit]:
-        """The units that names of nodes and routers stand for. Raises InputError for an unknown one."""
-        found = []
-        for name in names:
-            routers = [r for r in self.spec.router_ids if r.router == name or str(r) == name]
-            nodes = [n for n in self.spec.nodes if n.name == name]
-            if not routers and not nodes:
-                known = sorted({n.name for n in self.spec.nodes} | {r.name for r in self.spec.routers})
-                raise InputError(f"there is no node or router {name!r}", hint=", ".join(known))
-            found += [Unit(router.place, f"router-{router.router}") for router in routers]
-            found += [Unit(node.name, f"server-{s.id.server}") for node in nodes for s in node.servers]
-        return found
-
-    def tail(self, unit: Unit, lines: int) -> list[str]:
-        """The last lines of a unit's log."""
-        return self.world.node(unit.place).tail(unit.name, lines)
 
     # --- content ------------------------------------------------------------------------------------
 
@@ -223,8 +201,8 @@ class Session:
     @cached_property
     def hosts(self) -> dict[str, str]:
         """Serve addresses and the IP addresses that routers are told for them."""
-        servers = (*self.spec.servers, *(s for n in self.leaving(self._record) for s in n.servers))
-        return {server.host: _address(server.host) for server in servers}
+        nodes = [node for node in (*self.spec.nodes, *self.leaving(self._record)) if node.serves]
+        return {node.serve_address: _address(node.serve_address) for node in nodes}
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""

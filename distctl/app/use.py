@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distctl.app.session import Session
-from distctl.cluster.spec import Endpoint
+from distctl.cluster.spec import Endpoint, ServerId
 from distctl.data import data_folder
 from distctl.errors import InputError, TritonError
 from distctl.samples import Sample, samples
@@ -21,11 +21,11 @@ SERVED_BY = "x-distctl-server"  # the router names the server in it when it is a
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: outputs by name, flat; the node of the server that the router named; seconds."""
+    """What came back: outputs by name, flat; the server that the router named, if it did; seconds."""
 
     endpoint: Endpoint
     outputs: dict[str, list[Any]]
-    node: str
+    server: ServerId | None
     seconds: float
 
 
@@ -50,10 +50,11 @@ def infer_once(session: Session, model: str, sample: Sample, *, grpc: bool, time
     endpoint = session.entrance(grpc=grpc)
     begun = time.monotonic()
     if grpc:
-        outputs, node = _by_grpc(endpoint, model, sample, timeout), ""
+        outputs, slot = _by_grpc(endpoint, model, sample, timeout), ""
     else:
-        outputs, node = _by_http(endpoint, model, sample, timeout)
-    return Answer(endpoint, outputs, node, time.monotonic() - begun)
+        outputs, slot = _by_http(endpoint, model, sample, timeout)
+    node, _, server = slot.rpartition(".")  # a slot is NODE.SERVER
+    return Answer(endpoint, outputs, ServerId(node, server) if node else None, time.monotonic() - begun)
 
 
 def _by_http(
@@ -67,14 +68,14 @@ def _by_http(
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
             body = json.load(response)
-            node = response.headers.get(SERVED_BY, "").rpartition(".")[0]  # a slot is NODE.SERVER
+            slot = response.headers.get(SERVED_BY, "")
     except urllib.error.HTTPError as error:
         raise TritonError(
             f"{model} at {endpoint}: {error.code}: {_words(error)}", hint="distctl status"
         ) from error
     except (OSError, ValueError) as error:
         raise TritonError(f"{model} at {endpoint}: {error}", hint="distctl status") from error
-    return {output["name"]: _flat(output["data"]) for output in body["outputs"]}, node
+    return {output["name"]: _flat(output["data"]) for output in body["outputs"]}, slot
 
 
 def _words(error: urllib.error.HTTPError) -> str:

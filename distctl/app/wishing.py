@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.cluster.spec import Node
 from distctl.errors import NodeError
+from distctl.policy.devices import all_lost, without_device
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
     from distctl.app.session import Session
+    from distctl.config.problems import Problem
 
 
 def wish_of(
@@ -49,20 +52,35 @@ def wish_of(
         prune=prune,
         awaited=frozenset(awaited),
         stateful=session.stateful,
+        lost=all_lost(spec, record.facts),
     )
     return session.with_scripts(wish, snapshot)
 
 
 def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:
     """Nodes on which no server of ours can be started, and why: `doctor` says what to do about it."""
+    from distctl.config.checks import device_port_problems
+
     found = {}
+    clashes = device_port_problems({node.name: node for node in session.spec.nodes}, session.spec.routers)
     for node in session.spec.nodes:
-        if node.servers and not node.external and _reachable(snapshot, node.name):
+        if node.serves and not node.external and _reachable(snapshot, node.name):
+            facts = snapshot.nodes[node.name].facts
             try:
-                session.runtime(node, snapshot.nodes[node.name].facts)
+                session.runtime(node, facts)
+                _require_devices(node, facts, clashes.get(node.name))
             except NodeError as error:
                 found[node.name] = error
     return found
+
+
+def _require_devices(node: Node, facts: Mapping[str, str], clash: Problem | None) -> None:
+    tried = f"find the servers of {node.name}"
+    if why := without_device(node, facts):
+        hint = f"distctl doctor --limit {node.name}, or write `servers: {{per: node}}` for {node.name}"
+        raise NodeError(node.name, tried, why, hint=hint)
+    if clash is not None:
+        raise NodeError(node.name, tried, clash.message, hint=clash.hint)
 
 
 def without(snapshot: Snapshot, unfit: Mapping[str, NodeError]) -> Snapshot:

@@ -30,6 +30,9 @@ def doctor(
     if offline:
         found = read_inventory(inventory)
         note(f"{found.file}: valid: {len(found.spec.nodes)} nodes, {len(found.spec.models)} models", "green")
+        for node in found.spec.nodes:
+            if node.per_device:
+                note(f"{node.name}: servers: {node.per_device}; known after the first look")
         return
     with opened(inventory) as session:
         findings = examine(session, session.select([limit]))

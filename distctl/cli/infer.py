@@ -22,7 +22,7 @@ def infer(
     grpc: Annotated[bool, typer.Option("--grpc", help="By gRPC instead of HTTP.")] = False,
     timeout: Annotated[str, typer.Option(help="How long the answer may take.")] = "60s",
 ) -> None:
-    """Send a request through the router and show the answer, the node that gave it, and the time."""
+    """Send a request through the router and show the answer, the server that gave it, and the time."""
     from distctl.app.use import infer_once, request_for
     from distctl.cli.output import document, note, wants_json
     from distctl.cli.running import opened, seconds
@@ -34,7 +34,8 @@ def infer(
         "model": model,
         "protocol": "grpc" if grpc else "http",
         "endpoint": str(answer.endpoint),
-        "node": answer.node,
+        "node": answer.server.node if answer.server else "",
+        "server": str(answer.server or ""),
         "milliseconds": round(answer.seconds * 1000, 2),
         "outputs": answer.outputs,
         "expected": dict(sample.expected),
@@ -47,7 +48,7 @@ def infer(
     for name, values in answer.outputs.items():
         expected = f"   (expected {sample.expected[name]})" if name in sample.expected else ""
         typer.echo(f"{name}: {_short(values)}{expected}")
-    by = f" from {answer.node}" if answer.node else ""
+    by = f" from {answer.server}" if answer.server else ""
     note(f"answered{by} by {body['protocol']} at {answer.endpoint} in {body['milliseconds']} ms")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from distctl.cli.options import Format, InventoryFile, Output
+
+if TYPE_CHECKING:
+    from distctl.cluster.spec import Node
 
 
 def inventory(
@@ -43,7 +46,7 @@ def inventory(
             table(("setting", "value", "from"), shown)
         return
     rows = [
-        (n.name, n.connection.value, n.address, len(n.servers), n.runtime.kind.value, _labels(dict(n.labels)))
+        (n.name, n.connection.value, n.address, _servers(n), n.runtime.kind.value, _labels(dict(n.labels)))
         for n in found.spec.nodes
     ]
     if wants_json(output):
@@ -54,6 +57,10 @@ def inventory(
         )
     else:
         table(("node", "connection", "address", "servers", "runtime", "labels"), rows)
+
+
+def _servers(node: Node) -> int | str:
+    return len(node.servers) if node.per_device is None else f"{node.per_device}; known after the first look"
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -14,25 +14,26 @@ POLL = 1.0  # seconds between two looks with --follow
 
 def logs(
     sources: Annotated[
-        list[str], typer.Argument(metavar="NODE|ROUTER...", autocompletion=names.nodes_and_routers)
+        list[str],
+        typer.Argument(metavar="NODE|NODE/SERVER|ROUTER...", autocompletion=names.nodes_and_routers),
     ],
     inventory: InventoryFile = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
     number: Annotated[int, typer.Option("-n", help="Lines of each log.", min=1)] = 100,
 ) -> None:
-    """Show the last lines of the servers of nodes, or of routers."""
+    """Show the last lines of the servers of nodes, of one server (n1/0), or of routers."""
+    from distctl.app.units import tail, units_of
     from distctl.cli.running import opened
 
     with opened(inventory) as session:
-        units = session.units(sources)
+        units = units_of(session, sources)
         shown: dict[str, list[str]] = {}
         while True:
             for unit in units:
-                name = f"{unit.place} {unit.name}"
-                lines = session.tail(unit, number)
-                for line in _new(shown.get(name, []), lines):
-                    typer.echo(f"{name}: {line}" if len(units) > 1 else line)
-                shown[name] = lines
+                lines = tail(session, unit, number)
+                for line in _new(shown.get(unit.subject, []), lines):
+                    typer.echo(f"{unit.subject}: {line}" if len(units) > 1 else line)
+                shown[unit.subject] = lines
             if not follow:
                 return
             session.clock.sleep(POLL)

@@ -17,10 +17,13 @@ def nodes(incomplete: str) -> list[str]:
 
 
 def nodes_and_routers(incomplete: str) -> list[str]:
-    """Node and router names that begin so."""
+    """Node and router names that begin so, and the servers (n1/0) of nodes that have several."""
     spec = _spec()
-    routers = [r.name for r in spec.routers if r.name.startswith(incomplete)] if spec else []
-    return [*nodes(incomplete), *routers]
+    if spec is None:
+        return []
+    servers = [str(s.id) for n in spec.nodes if len(n.servers) > 1 for s in n.servers]
+    routers = [r.name for r in spec.routers]
+    return [*nodes(incomplete), *(name for name in (*servers, *routers) if name.startswith(incomplete))]
 
 
 def models(incomplete: str) -> list[str]:

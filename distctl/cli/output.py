@@ -70,6 +70,8 @@ STATES = {
     "unreachable": "red",
     "stopped": "red",
     "failed": "red",
+    "wrong": "red",
+    "no": "red",
 }
 
 
@@ -116,7 +118,7 @@ def plan_lines(plan: Plan) -> None:
     for text in plan.notes:
         out.print(f"note: {text}", style="yellow", markup=False)
     for skip in plan.skipped:
-        out.print(f"left alone: {skip.subject}: {skip.why}", style="red", markup=False)
+        out.print(f"left alone: {skip.text}", style="red", markup=False)
     signs = [step.operation.sign.value for step in plan.steps]
     out.print(
         f"Plan: {signs.count('+')} to add, {signs.count('~')} to update, {signs.count('-')} to remove "

@@ -116,9 +116,8 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     for skip in prepared.plan.skipped:
         if skip.why in told:
             continue
-        named = skip.why.startswith(f"{skip.subject}: ")
-        note(f"error: {skip.why if named else f'{skip.subject}: {skip.why}'}", "bold red")
-        note(f"next: distctl doctor --limit {skip.subject.rpartition('@')[2]}")
+        note(f"error: {skip.text}", "bold red")
+        note(f"next: distctl doctor --limit {skip.node}")
     for error in errors:
         problem(error)
     raise typer.Exit(code)

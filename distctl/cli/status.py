@@ -49,7 +49,7 @@ def status(
 
 
 def _look(session: Session) -> Standing:
-    from distctl.app.change import look
+    from distctl.app.looking import look
     from distctl.policy.standing import standing
 
     record = session.store.load()
@@ -74,11 +74,18 @@ def _show(session: Session, found: Standing, output: Format, *, watch: bool) -> 
 def _tables(found: Standing, *, wide: bool) -> None:
     from distctl.cli.output import table
 
-    rows = [
-        (n.node.name, _state(n), _models(n), n.in_flight, n.node.serve_address if wide else "", _said(n))
-        for n in found.nodes
-    ]
-    table(("node", "state", "models", "in flight", "address" if wide else "", "why"), rows)
+    gpus = any(server.gpus for n in found.nodes for server in n.servers)
+    rows = [row for n in found.nodes for row in _rows(n, wide=wide)]
+    headings = (
+        "node",
+        "state",
+        "models",
+        "in flight",
+        "gpu" if gpus else "",
+        "address" if wide else "",
+        "why",
+    )
+    table(headings, rows)
     typer.echo()
     models = [
         (m.name, m.state, f"{m.serving}/{m.wanted}", m.in_flight, m.queued, m.why) for m in found.models
@@ -93,6 +100,21 @@ def _tables(found: Standing, *, wide: bool) -> None:
 
         typer.echo()
         table(GPU_COLUMNS, gpu_rows(found.nodes))
+
+
+def _rows(n: NodeStanding, *, wide: bool) -> list[tuple[object, ...]]:
+    """A node's row and, where it has several servers, one below it for each of them."""
+    alone = n.servers[0] if len(n.servers) == 1 else None
+    address = n.node.serve_address if wide else ""
+    gpus = alone.gpus if alone else ""
+    rows: list[tuple[object, ...]] = [
+        (n.node.name, _state(n), _models(n), n.in_flight, gpus, address, _said(n))
+    ]
+    for s in () if alone else n.servers:
+        models = ",".join(s.ready) or "-"
+        http = str(s.server.http) if wide else ""
+        rows.append((f"  {s.server.id}", s.state, models, s.in_flight, s.gpus, http, s.reason))
+    return rows
 
 
 def _state(standing: NodeStanding) -> str:
@@ -178,6 +200,9 @@ def _node_json(n: NodeStanding) -> dict[str, Any]:
                     "grpc": str(s.server.grpc),
                     "state": s.state,
                     "reason": s.reason,
+                    "in_flight": s.in_flight,
+                    "gpus": None if s.server.gpus is None else list(s.server.gpus),
+                    "reported_gpus": list(s.reported),
                     "ready": list(s.ready),
                     "missing": list(s.missing),
                 }

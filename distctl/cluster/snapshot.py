@@ -75,6 +75,7 @@ class ServerSight:
     ready: bool = False
     replicas: Mapping[str, ReplicaSight] = field(default_factory=dict)
     error: str = ""
+    gpus: tuple[str, ...] = ()  # the UUIDs that its metrics name; none where it was not asked, or says none
 
 
 @dataclass(frozen=True, slots=True)

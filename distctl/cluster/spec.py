@@ -12,6 +12,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+PORT_STEP = 10  # from one server of a node to the next
+MOST_DEVICES = 128  # of a node: 16 GPUs of 7 MIG devices each, and some
+
 
 class Connection(str, Enum):
     """How commands reach a node."""
@@ -119,7 +122,8 @@ class Timeouts:
 class Server:
     """One Triton process: who it is and where it is reached. Ports are those of Triton itself.
 
-    `gpus` are the devices that it sees, by index or UUID (of a GPU or a MIG device); None is all of them.
+    `gpus` are the devices that it sees, by UUID (of a GPU or a MIG device), or by number as long as nobody
+    has looked at the node; None is all of them.
     """
 
     id: ServerId
@@ -145,9 +149,35 @@ class Server:
         return Endpoint(self.host, self.metrics_port)
 
 
+def nth_server(
+    node: str, host: str, first_port: int, number: int, gpus: tuple[str, ...] | None = None
+) -> Server:
+    """The server of that number on a node: each has the ports ten after those of the one before."""
+    port = first_port + PORT_STEP * number
+    return Server(ServerId(node, str(number)), host, port, port + 1, port + 2, gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class PerDevice:
+    """One server for each device of a node: only a look at it says how many (see `policy.devices`).
+
+    `gpus` are the numbers of the GPUs whose MIG devices are meant; None is every GPU.
+    """
+
+    kind: Literal["gpu", "mig"]
+    first_port: int
+    gpus: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        return "one per GPU" if self.kind == "gpu" else "one per MIG device"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine of the inventory with every setting resolved."""
+    """A machine of the inventory with every setting resolved.
+
+    With `per_device` its servers are those that its facts gave so far, and none before the first look.
+    """
 
     name: str
     connection: Connection
@@ -156,6 +186,7 @@ class Node:
     ssh: SshSettings = SshSettings()
     runtime: Runtime = Runtime()
     servers: tuple[Server, ...] = ()
+    per_device: PerDevice | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     directory: str | None = None  # where distctl keeps what it puts there; None: the default of the account
@@ -164,6 +195,11 @@ class Node:
     def external(self) -> bool:
         """Whether its servers run without us."""
         return self.runtime.kind is RuntimeKind.EXTERNAL
+
+    @property
+    def serves(self) -> bool:
+        """Whether servers are meant to run there, known yet or not."""
+        return bool(self.servers) or self.per_device is not None
 
 
 @dataclass(frozen=True, slots=True)

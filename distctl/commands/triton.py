@@ -84,6 +84,11 @@ def bind_address(host: str, addresses: Iterable[str]) -> str:
     return "::" if address.version == 6 else "0.0.0.0"  # noqa: S104, PLR2004
 
 
+def visible_devices(server: Server) -> dict[str, str]:
+    """The variable by which CUDA, and with it Triton, sees a server's devices alone; nothing for all."""
+    return {} if server.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(server.gpus)}
+
+
 def settings_digest(root: str, server: Server, settings: TritonSettings) -> str:
     """A name for how a server is started, models aside: another one means that it must be started anew."""
     return hashlib.sha256(_body(root, server, settings, ()).encode()).hexdigest()[:16]

@@ -18,25 +18,23 @@ from distctl.cluster.spec import (
     Runtime,
     RuntimeKind,
     SecretRef,
-    Server,
-    ServerId,
     Source,
     SshSettings,
     StoreSpec,
     Timeouts,
 )
-from distctl.config import merge
+from distctl.config import division, merge
+from distctl.config.division import FIRST_PORT, Unclear
 from distctl.config.inventory import Origin
 from distctl.config.models import InventorySection, ModelSection, NodeSection, RouterSection, StoreSection
 from distctl.config.patterns import expand
 from distctl.config.problems import Path, Problem, line_of
+from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
     NoBecome,
-    NoServers,
     RuntimeSection,
     SecretSection,
-    ServersSection,
     Settings,
     SshSection,
     TimeoutsSection,
@@ -46,8 +44,6 @@ from distctl.config.values import address_problem, is_node_name, name_hint
 from distctl.errors import InputError
 
 LOOPBACK = "127.0.0.1"
-FIRST_PORT = 9000
-PORT_STEP = 10  # from one server of a node to the next
 LEFT_TO_SSH = ("ssh.user", "ssh.port", "ssh.key", "ssh.jump")
 LOCAL = "local"  # the place of a router that is this machine
 
@@ -77,7 +73,11 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
         settings = Settings.model_validate(merge.nested(merged))
         said = merge.origins(merged, lines)
         for name, address, serve_address in zip(names, addresses, serve, strict=True):
-            node = _node(name, section, settings, address, serve_address, base)
+            try:
+                node = _node(name, section, settings, address, serve_address, base)
+            except Unclear as found:
+                built.problems.append(_unclear(merged, found))
+                break
             built.nodes[name] = node
             built.origins[name] = _origins(node, key, section, said, lines)
             if node.servers and node.servers[-1].metrics_port > 65535:  # noqa: PLR2004 - the largest port
@@ -87,6 +87,12 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
                 built.problems.append(Problem(("nodes", key), message, "choose lower servers.ports"))
                 break
     return built
+
+
+def _unclear(merged: merge.Merged, found: Unclear) -> Problem:
+    """The problem at the place that said it, which may be a group or the top level."""
+    said = merged["servers", found.key].level
+    return Problem((*said.path, "servers", found.key), found.message, found.hint)
 
 
 def _names(key: str, built: Built) -> list[str]:
@@ -142,26 +148,23 @@ def _node(
     connection = Connection(section.connection or "ssh")
     address = address or (LOOPBACK if connection is Connection.LOCAL else name)
     serve = serve or address
+    said, runtime = settings.servers or ServersSection(), _runtime(settings.runtime or RuntimeSection())
+    external = runtime.kind is RuntimeKind.EXTERNAL
+    division.refuse_conflicts(said, external=external, environment=tuple(runtime.environment))
+    servers, per_device = division.servers_of(name, serve, said)
     return Node(
         name=name,
         connection=connection,
         address=address,
         serve_address=serve,
         ssh=_ssh(settings.ssh or SshSection(), base),
-        runtime=_runtime(settings.runtime or RuntimeSection()),
-        servers=_servers(name, serve, settings.servers or ServersSection()),
+        runtime=runtime,
+        servers=servers,
+        per_device=per_device,
         labels=dict(settings.labels or {}),
         timeouts=_timeouts(settings.timeouts or TimeoutsSection()),
         directory=settings.directory,
     )
-
-
-def _servers(node: str, host: str, said: ServersSection) -> tuple[Server, ...]:
-    if isinstance(said, NoServers):
-        return ()
-    first = said.ports or FIRST_PORT
-    starts = [first + PORT_STEP * index for index in range(said.per or 1)]
-    return tuple(Server(ServerId(node, str(n)), host, p, p + 1, p + 2) for n, p in enumerate(starts))
 
 
 def _ssh(said: SshSection, base: File) -> SshSettings:
@@ -233,8 +236,8 @@ def _origins(
 def _defaults(node: Node) -> dict[str, str]:
     """What holds where nothing is said."""
     values = {"runtime.kind": node.runtime.kind.value}
-    if node.servers:
-        values |= {"servers.per": "node", "servers.ports": str(FIRST_PORT)}
+    if node.serves:
+        values |= {"servers.per": "node", "servers.gpus": "all", "servers.ports": str(FIRST_PORT)}
     if node.connection is Connection.SSH:
         values |= dict.fromkeys(LEFT_TO_SSH, "as ~/.ssh/config and the agent say")
         values["ssh.host_keys"] = node.ssh.host_keys

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from urllib.parse import urlsplit
 
-from distctl.cluster.spec import Connection, ModelSpec, Node, RouterSpec, StoreSpec
+from distctl.cluster.spec import Connection, ModelSpec, Node, RouterSpec, Server, StoreSpec, nth_server
 from distctl.config.build import LOCAL
 from distctl.config.problems import Path, Problem, did_you_mean
 
@@ -52,7 +52,7 @@ def listeners(
 ) -> Iterator[Listener]:
     """Every port that the inventory asks for."""
     for node in nodes.values():
-        for server in node.servers:
+        for server in _expected(node):
             who = f"server {server.id}"
             path: Path = ("nodes", written[node.name])
             for port in (server.http_port, server.grpc_port, server.metrics_port):
@@ -68,19 +68,40 @@ def listeners(
                 )
 
 
+def _expected(node: Node) -> tuple[Server, ...]:
+    """The servers of a node; of one for each device, the one that will be there at least."""
+    if node.per_device is None or node.servers:
+        return node.servers
+    return (nth_server(node.name, node.serve_address, node.per_device.first_port, 0),)
+
+
 def _host(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else host
 
 
 def port_problems(found: Iterable[Listener]) -> list[Problem]:
     """Two servers or routers on one address and port, told once for each pair."""
-    told: dict[tuple[str, str], Problem] = {}
+    return [_clash(one, other) for one, other in _meetings(found)]
+
+
+def device_port_problems(nodes: Mapping[str, Node], routers: Iterable[RouterSpec]) -> dict[str, Problem]:
+    """The same for nodes with a server for each device, by node, once a look has told which those are."""
+    found = {}
+    for one, other in _meetings(listeners(nodes, {name: name for name in nodes}, routers)):
+        for section, name, *_ in (one.path, other.path):
+            if section == "nodes" and nodes[str(name)].per_device:
+                found[str(name)] = _clash(one, other)
+    return found
+
+
+def _meetings(found: Iterable[Listener]) -> list[tuple[Listener, Listener]]:
+    told: dict[tuple[str, str], tuple[Listener, Listener]] = {}
     near: dict[tuple[int, str, str], list[Listener]] = {}  # by what two that meet have in common
     for listener in found:
         for key in ((listener.port, "machine", listener.machine), (listener.port, "host", listener.host)):
             earlier = near.setdefault(key, [])
             if other := next((one for one in earlier if _meet(one, listener)), None):
-                told.setdefault((other.who, listener.who), _clash(other, listener))
+                told.setdefault((other.who, listener.who), (other, listener))
             if listener.host not in WILDCARDS or key[1] == "machine":
                 earlier.append(listener)
     return list(told.values())
@@ -108,7 +129,7 @@ def reach_problems(nodes: Mapping[str, Node], routers: Iterable[RouterSpec]) -> 
         for place in router.on:
             where = machine(nodes[place]) if place in nodes else "here"
             for node in nodes.values():
-                if node.servers and is_loopback(node.serve_address) and machine(node) != where:
+                if node.serves and is_loopback(node.serve_address) and machine(node) != where:
                     message = f"on {place} it cannot reach node {node.name} at {node.serve_address}"
                     hint = f"give node {node.name} a serve_address that {place} reaches"
                     yield Problem(("routers", router.name, "on"), message, hint)
@@ -145,6 +166,8 @@ def model_problems(model: ModelSpec, nodes: Mapping[str, Node]) -> Iterator[Prob
     here: Path = ("models", model.name)
     yield from _source_problems(model, here)
     fitting = [node for node in nodes.values() if model.where.items() <= node.labels.items()]
+    if any(node.per_device for node in fitting):
+        return  # how many servers those nodes have is known after a look at them
     servers = sum(len(node.servers) for node in fitting)
     if not servers and model.replicas:
         yield _nowhere(model, nodes, fitting)

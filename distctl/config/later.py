@@ -41,10 +41,6 @@ LATER: tuple[Later, ...] = (
     *_settings("runtime.kind", _RUNTIMES, _is("container"), "containers"),
     *_settings("runtime.engine", _RUNTIMES, word="containers"),
     *_settings("runtime.image", _RUNTIMES, word="containers"),
-    *_settings(
-        "servers.per", "today write node, or the number of servers", _is("gpu"), "a server for each GPU"
-    ),
-    *_settings("servers.gpus", "today every server sees all GPUs", lambda v: v != "all", "a choice of GPUs"),
     Later("models.*.source", "today a folder here, or node:/path", _remote, "object stores"),
     Later(
         "models.*.replicas", "today write one number", lambda v: isinstance(v, dict), "a range of replicas"

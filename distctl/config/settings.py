@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
+from distctl.config.sections import Section
+from distctl.config.servers import Servers
 from distctl.config.values import (
     AbsolutePath,
     Duration,
-    FirstPort,
     Hop,
     LabelKey,
     Port,
@@ -20,7 +21,6 @@ from distctl.config.values import (
     refuse,
 )
 
-MOST_SERVERS = 64  # on one node
 OURS = (
     *(
         "http-port",
@@ -37,12 +37,6 @@ OURS = (
 """Arguments of tritonserver that distctl writes itself, but for the last, which samples rely on."""
 
 SECRET_HINT = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}"  # noqa: S105 - not one
-
-
-class Section(BaseModel):
-    """What every section has in common."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class SecretSection(Section):
@@ -170,70 +164,6 @@ class RuntimeSection(Section):
                 if getattr(self, key) is not None:
                     refuse(f"an external server is not started, so `{key}` has no effect", "remove it")
         return self
-
-
-def _per(value: Any) -> Any:
-    if value == "node":
-        return 1
-    if isinstance(value, str):
-        return refuse(f"`{value}` is no number of servers", "write node (one server) or a whole number")
-    return value
-
-
-Per = Annotated[
-    int,
-    BeforeValidator(_per),
-    Field(ge=1, le=MOST_SERVERS),
-    WithJsonSchema(
-        {"anyOf": [{"const": "node"}, {"type": "integer", "minimum": 1, "maximum": MOST_SERVERS}]}
-    ),
-]
-
-
-class ServersSection(Section):
-    """The Triton processes of the node."""
-
-    per: Per | None = Field(default=None, description="node: one server; a number: so many on each node")
-    ports: FirstPort | None = Field(
-        default=None,
-        description="the first of three: http, grpc, metrics; the next server has the ten ports after it",
-    )
-    gpus: Literal["all"] | None = Field(default=None, description="the GPUs that a server sees")
-
-
-class NoServers(ServersSection):
-    """`servers: none`: a node for routers only."""
-
-
-def _servers(value: Any) -> Any:
-    if value == "none":
-        return NoServers(per=None, ports=None, gpus=None)
-    if isinstance(value, str):
-        return refuse(
-            f"`{value}` is not how servers are described", "write none, or {per: node, ports: 9000}"
-        )
-    return value
-
-
-_SERVERS_SCHEMA = {
-    "description": "the Triton processes of the node, or none",
-    "anyOf": [
-        {"const": "none"},
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "per": {
-                    "anyOf": [{"const": "node"}, {"type": "integer", "minimum": 1, "maximum": MOST_SERVERS}]
-                },
-                "ports": {"type": "integer", "minimum": 1, "maximum": 65533},
-                "gpus": {"const": "all"},
-            },
-        },
-    ],
-}
-
-Servers = Annotated[ServersSection, BeforeValidator(_servers), WithJsonSchema(_SERVERS_SCHEMA)]
 
 
 class TimeoutsSection(Section):

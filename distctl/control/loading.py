@@ -138,5 +138,5 @@ def _not_ready(world: World, server: Server, problem: str, *, tried: str = "") -
         tried or f"start {server.id}",
         problem,
         output=world.node(server.id.node).tail(unit, 20),
-        hint=f"distctl logs {server.id.node}",
+        hint=f"distctl logs {server.id}",
     )

@@ -22,5 +22,7 @@ missing could not be read. Sizes are in bytes, times in seconds.
     tools.missing: of the few programs that distctl needs
     addresses: the node's own; ports: `PORT=HOLDER ...` of what listens, HOLDER `?` when it may not be seen
     clock: the node's time; clock.offset: node minus observer, added by who looked
+    servers.gpus, servers.migs: devices in the order of the numbers that servers are named by; and
+    servers.round_trip, of a router's place: kept by the record, they stay from one look to the next
     python.X.Y, python.X.Y.library: an interpreter and the folder of its libpython, `` when there is none
 """

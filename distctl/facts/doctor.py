@@ -48,7 +48,7 @@ def verdicts(
 
 def _runs_ours(node: Node) -> bool:
     """Whether tritonserver out of our wheel runs there."""
-    return node.runtime.kind is RuntimeKind.BINARY and not node.runtime.path and bool(node.servers)
+    return node.runtime.kind is RuntimeKind.BINARY and not node.runtime.path and node.serves
 
 
 def _arch(node: Node, facts: Facts) -> Iterator[Verdict]:

@@ -31,7 +31,7 @@ def gpu_verdicts(
 
     `own_pids` are processes of ours, whose memory is no stranger's; `image` is what containers are made of.
     """
-    if not node.servers or node.external or "gpus" not in facts:
+    if not node.serves or node.external or "gpus" not in facts:
         return
     every = devices(facts)
     gpus = [gpu for gpu in every if _served(node, gpu)]

@@ -19,6 +19,7 @@ from distctl.policy.operations import (
     StartServer,
 )
 from distctl.policy.placement import Place
+from distctl.policy.plan import Skip
 from distctl.policy.work import Work
 
 
@@ -50,7 +51,7 @@ def arrive(work: Work, node: Node) -> list[Outdated]:
             for model in work.wish.models_of(server.id):
                 route(work, (server.id, model), set())
         return []
-    sight = work.reached(node.name) if node.servers and not work.stopped(node.name) else None
+    sight = work.reached(node.name) if node.serves and not work.stopped(node.name) else None
     if sight is None:
         return []
     ground = _contents(work, node, sight)
@@ -78,16 +79,38 @@ def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:
     seen = work.snapshot.servers.get(server.id)
     models = work.wish.models_of(server.id)
     before = ground.before(*models)
+    if _lost(work, server, unit, seen):
+        return None
     if unit is None or unit.process is None:
         why = "it was never started" if unit is None else "it does not run"
         _start(work, StartServer(server.id, models), why, before)
-    elif unit.settings != work.wish.settings.get(server.id, unit.settings):
+    elif _outdated(work, server, unit):
         return Outdated(server, frozenset(before))
     elif seen is None or not seen.live:
         _start(work, StartServer(server.id, models, Sign.UPDATE), "it runs and does not answer yet", before)
     else:
         _replicas(work, server, ground, unit, seen)
     return None
+
+
+def _outdated(work: Work, server: Server, unit: UnitSight) -> bool:
+    return unit.settings != work.wish.settings.get(server.id, unit.settings)
+
+
+def _lost(work: Work, server: Server, unit: UnitSight | None, seen: ServerSight | None) -> bool:
+    """Whether a server is left alone since its device is not there: started now, it would run without one.
+
+    One that runs as it should and answers is believed more than nvidia-smi.
+    """
+    why = work.wish.lost.get(server.id)
+    if why is None:
+        return False
+    runs = unit is not None and unit.process is not None and not _outdated(work, server, unit)
+    if runs and seen is not None and seen.live:
+        work.draft.note(f"{server.id} runs on: {why}")
+        return False
+    work.draft.skipped.append(Skip(str(server.id), why))
+    return True
 
 
 def _start(work: Work, operation: StartServer, why: str, before: set[int]) -> None:

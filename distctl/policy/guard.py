@@ -20,6 +20,6 @@ def bereft(wish: Wish, record: Record, snapshot: Snapshot) -> tuple[str, ...]:
     serving_then = {
         model
         for server, model in wish.placement.serving
-        if (server, model) in answers or server.node not in away
+        if (server, model) in answers or (server.node not in away and server not in wish.lost)
     }
     return tuple(sorted(model for model in serving_now - serving_then if wish.wants(model)))

@@ -22,5 +22,5 @@ def limited(plan: Plan, nodes: Collection[str]) -> Plan:
     steps = tuple(step for step in plan.steps if kept[step.number])
     left = len(plan.steps) - len(steps)
     notes = (*plan.notes, f"--limit leaves out {left} of {len(plan.steps)} steps") if left else plan.notes
-    skipped = tuple(skip for skip in plan.skipped if skip.subject.rpartition("@")[2] in nodes)
+    skipped = tuple(skip for skip in plan.skipped if skip.node in nodes)
     return replace(plan, steps=steps, notes=notes, skipped=skipped)

@@ -1,15 +1,18 @@
 """Which model goes to which server.
 
-The rule, for now: what is placed stays, the server with the fewest replicas is filled first, then the
-inventory's order decides; labels are honoured. Where there are too many, those that do not answer leave
-first, then those on the fullest servers. Memory joins the rule when it is known.
+The rule, for now: what is placed stays; labels are honoured. A new replica goes to the node that has the
+fewest of its model, so that a node's death takes as few as can be, there to the server with the fewest
+replicas; then the inventory's order decides. Where there are too many, those that do not answer leave first,
+then those beside another one on their node, then those on the fullest servers. Memory joins the rule when it
+is known.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from distctl.cluster.spec import ModelSpec, Node, ServerId, Spec
 
@@ -24,7 +27,8 @@ class Ground:
 
     `existing` is where replicas are placed now, `outside` what external servers run by themselves: those
     count, and are never placed or taken away by us. `answering` is what answers, whoever placed it. On
-    nodes that are `draining` nothing serves; `cordoned` and `unreachable` ones get no new replica.
+    nodes that are `draining` nothing serves; `cordoned` and `unreachable` ones get no new replica, nor do
+    servers that are `lost`, whose devices are not there.
     """
 
     existing: frozenset[Place] = NOWHERE
@@ -33,6 +37,7 @@ class Ground:
     draining: frozenset[str] = NONE
     cordoned: frozenset[str] = NONE
     unreachable: frozenset[str] = NONE
+    lost: frozenset[ServerId] = frozenset()
 
     def closed(self, node: str) -> bool:
         """Whether a node gets no new replica."""
@@ -96,7 +101,9 @@ def _keep(
     """What stays where it is: external ones always, ours up to the count. The sort keeps the given order."""
     outside = [s for s in servers if (s, model) in ground.outside]
     ours = [s for s in servers if (s, model) in ground.existing and (s, model) not in ground.outside]
-    ours.sort(key=lambda s: ((s, model) not in ground.answering, crowd[s]))
+    silent = {s for s in ours if (s, model) not in ground.answering}
+    rank = _ranks(ours, [s.node for s in outside], lambda s: (s in silent, crowd[s]))
+    ours.sort(key=lambda s: (s in silent, rank[s], crowd[s]))
     return outside + ours[: max(0, wanted - len(outside))]
 
 
@@ -107,18 +114,36 @@ def _add(
     ground: Ground,
     load: Mapping[ServerId, int],
 ) -> list[ServerId]:
-    """New replicas on open servers that have none of this model yet, the emptiest first."""
-    taken = set(chosen)
+    """New replicas on open servers that have none of this model yet: emptiest nodes first, then servers."""
+    taken = {*chosen, *ground.lost}
     free = [s for s in servers if s not in taken and not ground.closed(s.node)]
-    return sorted(free, key=lambda s: load[s])[: max(0, missing)]
+    rank = _ranks(free, [s.node for s in chosen], lambda s: load[s])
+    return sorted(free, key=lambda s: (rank[s], load[s]))[: max(0, missing)]
+
+
+def _ranks(
+    servers: Iterable[ServerId], before: Iterable[str], order: Callable[[ServerId], Any]
+) -> dict[ServerId, int]:
+    """How many replicas of a model are on a server's node before it, when each node is filled in an order.
+
+    `before` names the node of each replica that is there already.
+    """
+    count = Counter(before)
+    ranks = {}
+    for server in sorted(servers, key=order):
+        ranks[server] = count[server.node]
+        count[server.node] += 1
+    return ranks
 
 
 def _why_short(model: ModelSpec, eligible: list[ServerId], ground: Ground) -> str:
     nodes = sorted({server.node for server in eligible})
     closed = [node for node in nodes if ground.closed(node) and node not in ground.unreachable]
+    lost = sorted(str(server) for server in ground.lost.intersection(eligible))
     away = [node for node in nodes if node in ground.unreachable]
     asked = ", ".join(f"{key}={value}" for key, value in sorted(model.where.items()))
     number = len(eligible)
     what = ("1 server fits" if number == 1 else f"{number} servers fit") + (f" {asked}" if asked else "")
     what += f"; closed to new replicas: {', '.join(closed)}" if closed else ""
+    what += f"; without their GPU: {', '.join(lost)}" if lost else ""
     return what + (f"; not reachable: {', '.join(away)}" if away else "")

@@ -23,10 +23,21 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A node or router that the plan leaves alone, and why."""
+    """A node, server or router that the plan leaves alone, and why."""
 
     subject: str
     why: str
+
+    @property
+    def text(self) -> str:
+        """The whole in words; many reasons begin with the name already."""
+        named = self.why.startswith(f"{self.subject}: ")
+        return self.why if named else f"{self.subject}: {self.why}"
+
+    @property
+    def node(self) -> str:
+        """The node or place that it is about."""
+        return self.subject.rpartition("@")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def ways(plan: Plan, spec: Spec) -> tuple[tuple[RouterId, ServerId], ...]:
     operations = [step.operation for step in plan.steps]
     launched = {op.router for op in operations if isinstance(op, SetRouterUp)}
     touched = {op.server for op in operations if isinstance(op, (StartServer, Join))}
-    away = {server.id for server in spec.servers if server.id.node in silent}
+    away = {s.id for s in spec.servers if s.id.node in silent or str(s.id) in silent}
     return tuple(
         (router, server.id)
         for router in routers

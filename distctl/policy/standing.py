@@ -15,15 +15,22 @@ from distctl.cluster.record import Intent, Record
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
+from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import counts
+from distctl.policy.devices import all_lost, without_device
 from distctl.policy.wish import answering
 
-GRAVEST = ("stopped", "failed", "loading", "ready")  # what is told of a node whose servers differ
+WRONG = "wrong GPU"
+NO_SERVER = "no server"
+GRAVEST = ("stopped", "failed", WRONG, "loading", "ready")  # what is told of a node whose servers differ
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStanding:
-    """One server: its state, its models by state, and what routers have in flight there."""
+    """One server: its state, its models by state, and what routers have in flight there.
+
+    `gpus` are the devices that it was given, in words, "" for all; `reported` the GPUs that Triton names.
+    """
 
     server: Server
     state: str
@@ -31,6 +38,8 @@ class ServerStanding:
     ready: tuple[str, ...]
     missing: tuple[str, ...]  # placed here and not ready
     in_flight: int
+    gpus: str = ""
+    reported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class Sights:
 
     record: Record
     snapshot: Snapshot
+    lost: Mapping[ServerId, str]  # servers without their devices, and why
 
     @cached_property
     def slots(self) -> Mapping[ServerId, list[SlotSight]]:
@@ -145,7 +155,7 @@ class Sights:
 
 def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     """How the cluster stands. Pure."""
-    sights = Sights(record, snapshot)
+    sights = Sights(record, snapshot, all_lost(spec, record.facts))
     nodes = tuple(_node(node, sights) for node in spec.nodes)
     models = tuple(_models(spec, sights))
     routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
@@ -156,7 +166,10 @@ def _node(node: Node, sights: Sights) -> NodeStanding:
     intent = sights.record.intents.get(node.name)
     servers = tuple(_server(server, sights) for server in node.servers)
     sight = sights.snapshot.nodes.get(node.name)
-    state, reason = ("ready" if servers else "routers only"), ""
+    state, reason = "routers only", ""
+    if node.per_device is not None and not servers:
+        why = without_device(node, sights.record.facts.get(node.name, {}))
+        state, reason = NO_SERVER, why or f"{node.per_device}; known after the first look"
     for server in sorted(servers, key=lambda s: GRAVEST.index(s.state))[:1]:
         state, reason = server.state, server.reason
     if sight is not None and not sight.reachable:
@@ -176,7 +189,12 @@ def _server(server: Server, sights: Sights) -> ServerStanding:
     missing = tuple(m for m in sights.placed.get(server.id, ()) if m not in ready)
     in_flight = sum(slot.in_flight for slot in sights.slots.get(server.id, ()))
     state, reason = _server_state(sight, missing)
-    return ServerStanding(server, state, reason, ready, missing, in_flight)
+    facts = sights.record.facts.get(server.id.node, {})
+    if state == "ready" and (wrong := mismatch(server, sight.gpus, facts)):
+        state, reason = WRONG, wrong
+    reason = "; ".join(part for part in (reason, sights.lost.get(server.id, "")) if part)
+    gpus = called(server, facts)
+    return ServerStanding(server, state, reason, ready, missing, in_flight, gpus, sight.gpus)
 
 
 def _server_state(sight: ServerSight, missing: tuple[str, ...]) -> tuple[str, str]:

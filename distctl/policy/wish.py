@@ -11,6 +11,7 @@ from distctl.cluster.record import Record, Replica
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, ServerId, Spec
 from distctl.policy.counts import Count, counts
+from distctl.policy.devices import all_lost
 from distctl.policy.placement import Ground, Place, Placement, place
 
 
@@ -39,6 +40,7 @@ class Wish:
     prune: bool = False
     awaited: frozenset[str] = frozenset()
     stateful: frozenset[str] = frozenset()
+    lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
 
     @cached_property
     def _models(self) -> Mapping[ServerId, tuple[str, ...]]:
@@ -88,6 +90,7 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
         draining=frozenset(i.node for i in record.intents.values() if i.draining),
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
+        lost=frozenset(all_lost(spec, record.facts)),
     )
     return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
 

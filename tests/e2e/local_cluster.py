@@ -127,7 +127,13 @@ class LocalCluster:
         """What every command is run in."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("DISTCTL_")}
         cache = {k: v for k, v in os.environ.items() if k == "DISTCTL_CACHE"}
-        return {**kept, **cache, "DISTCTL_INVENTORY": str(self.file), "NO_COLOR": "1"}
+        path = {"PATH": f"{self.tools}:{os.environ['PATH']}"}
+        return {**kept, **cache, **path, "DISTCTL_INVENTORY": str(self.file), "NO_COLOR": "1"}
+
+    @property
+    def tools(self) -> Path:
+        """A folder of programs that its nodes find before their own."""
+        return self.folder / "tools"
 
     def begin(self, *words: str, **how: Any) -> subprocess.Popen[str]:
         """Begin a command; its output is piped."""
@@ -243,8 +249,9 @@ class LocalCluster:
         from distctl.commands.triton import memory_prefix
 
         return [
-            memory_prefix(str(self.root(node)), Server(ServerId(node, "0"), "127.0.0.1", 1, 2, 3))
+            memory_prefix(str(self.root(node)), Server(ServerId(node, str(number)), "127.0.0.1", 1, 2, 3))
             for node in self.nodes
+            for number in range(4)
         ]
 
     def sweep(self) -> None:

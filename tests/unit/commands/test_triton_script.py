@@ -12,6 +12,7 @@ from distctl.commands.triton import (
     memory_prefix,
     run_script,
     settings_digest,
+    visible_devices,
 )
 
 SERVER = Server(ServerId("gpu01", "default"), "10.0.1.11", 9000, 9001, 9002)
@@ -54,6 +55,26 @@ exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" 
     --load-model=digits \\
     --load-model=simple
 """
+
+
+@pytest.mark.parametrize(
+    ("gpus", "line"),
+    [
+        (("GPU-1",), '    CUDA_VISIBLE_DEVICES=GPU-1 "$triton/bin/tritonserver" \\'),
+        (("GPU-1", "GPU-2"), '    CUDA_VISIBLE_DEVICES=GPU-1,GPU-2 "$triton/bin/tritonserver" \\'),
+        ((), "    CUDA_VISIBLE_DEVICES='' \"$triton/bin/tritonserver\" \\"),
+    ],
+)
+def test_a_server_sees_its_devices_alone_and_nothing_else_changes(gpus, line):
+    given = replace(SETTINGS, environment=visible_devices(replace(SERVER, gpus=gpus)))
+    plain, script = (run_script("/r", SERVER, how, []).splitlines() for how in (SETTINGS, given))
+    changed = [(before, after) for before, after in zip(plain, script, strict=True) if before != after]
+    assert changed[1:] == [('    "$triton/bin/tritonserver" \\', line)]
+    assert settings_digest("/r", SERVER, given) != settings_digest("/r", SERVER, SETTINGS)
+
+
+def test_a_server_that_sees_all_is_started_as_ever():
+    assert visible_devices(SERVER) == {}
 
 
 def test_the_script_in_full():

@@ -46,6 +46,8 @@ def test_the_schema_is_a_schema_and_refuses_what_is_wrong() -> None:
     valid = jsonschema.Draft202012Validator(schema).is_valid
     good = {"version": 1, "cluster": "c", "nodes": {"n": None}}
     assert valid(good)
+    assert valid({**good, "servers": {"per": "gpu", "gpus": [0, 1]}})
+    assert valid({**good, "servers": {"per": 2, "gpus": [[0, 1], ["MIG-1b", 3]]}})
     for wrong in (
         {"nodez": {}},
         {"version": 2},
@@ -54,7 +56,9 @@ def test_the_schema_is_a_schema_and_refuses_what_is_wrong() -> None:
         {"ssh": {"become": {"password": {"env": "A", "file": "b"}}}},
         {"timeouts": {"start": 120}},
         {"servers": "all"},
-        {"servers": {"per": "gpu"}},
+        {"servers": {"per": "each"}},
+        {"servers": {"gpus": []}},
+        {"servers": {"gpus": ["a100"]}},
         {"nodes": {"n": {"adress": "a"}}},
     ):
         assert not valid({**good, **wrong}), wrong
@@ -77,7 +81,6 @@ def not_yet() -> list[str]:
     return [
         "runtime:\n  kind: container",
         "runtime: {image: x}",
-        "servers: {per: gpu}",
         "models: {m: {source: 's3://b/m'}}",
         "models: {m: {source: 'node:/m', replicas: {min: 0, max: 6}}}",
         "models: {m: {source: 'node:/m', policy: prefix}}",

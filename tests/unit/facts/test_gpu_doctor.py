@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from distctl.cluster.spec import Connection, Node, Runtime, RuntimeKind, Server, ServerId
+from distctl.cluster.spec import Connection, Node, PerDevice, Runtime, RuntimeKind, Server, ServerId
 from distctl.facts.doctor import Level, verdicts
 from distctl.facts.triton_releases import RELEASES, driver_level, needs, release_of
 from distctl.facts.xids import MEANINGS, meaning
@@ -196,6 +196,12 @@ def test_a_node_without_a_gpu_that_answers(facts, level, what, remedy):
 )
 def test_what_is_no_trouble(change, own):
     assert bad({**GOOD, **change}, own_pids=own) == []
+
+
+def test_a_node_that_waits_for_its_first_gpu_is_told_why_it_sees_none():
+    waiting = replace(NODE, servers=(), per_device=PerDevice("gpu", 9000))
+    (found,) = bad({"gpus": "0", "gpus.cards": "1"}, waiting)
+    assert found.what == "1 NVIDIA card and no nvidia-smi: models run on CPU"
 
 
 def test_nothing_is_said_of_a_gpu_that_no_server_sees():

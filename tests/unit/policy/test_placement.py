@@ -1,5 +1,6 @@
-"""Where replicas go: what is placed stays, the emptiest server first, then the inventory's order."""
+"""Where replicas go: what is placed stays, then emptiest nodes, emptiest servers, the inventory's order."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,18 @@ def put(digits: int = 0, xray: int = 0, **ground: object) -> Placement:
         ({"digits": 4}, {}, ["digits@a/0", "digits@b/0", "digits@c/0", "digits@c/1"]),
         # the emptiest first: digits took a and b
         ({"digits": 2, "xray": 1}, {}, ["digits@a/0", "digits@b/0", "xray@c/0"]),
+        # nodes before servers of one node, also where another model has filled them
+        ({"xray": 2}, {"existing": at("xray@c/1")}, ["xray@c/1", "xray@a/0"]),
+        (
+            {"digits": 4, "xray": 2},
+            {},
+            ["digits@a/0", "digits@b/0", "digits@c/0", "digits@c/1", "xray@a/0", "xray@c/0"],
+        ),
+        # too many: those beside another one on their node leave first
+        ({"xray": 2}, {"existing": at("xray@c/0", "xray@c/1", "xray@a/0")}, ["xray@c/0", "xray@a/0"]),
+        # a server without its device gets nothing new and keeps what it has
+        ({"digits": 2}, {"lost": frozenset({ServerId("a", "0")})}, ["digits@b/0", "digits@c/0"]),
+        ({"xray": 1}, {"lost": frozenset({ServerId("a", "0")}), "existing": at("xray@a/0")}, ["xray@a/0"]),
         # what is placed stays, also on a cordoned node
         ({"digits": 1}, {"existing": at("digits@b/0")}, ["digits@b/0"]),
         ({"digits": 1}, {"existing": at("digits@b/0"), "cordoned": frozenset("b")}, ["digits@b/0"]),
@@ -83,6 +96,12 @@ def test_what_does_not_fit_a_draining_node_any_more_does_not_rest_there() -> Non
         ({"digits": 6}, {}, 4, "5 servers fit"),
         (
             {"xray": 3},
+            {"lost": frozenset({ServerId("c", "1")})},
+            2,
+            "3 servers fit gpu=a100; without their GPU: c/1",
+        ),
+        (
+            {"xray": 3},
             {"cordoned": frozenset("a"), "unreachable": frozenset("c")},
             0,
             "3 servers fit gpu=a100; closed to new replicas: a; not reachable: c",
@@ -117,6 +136,19 @@ def test_no_model_twice_in_a_server_and_never_more_than_wanted(digits: int, xray
         assert sum(1 for _, model in found.serving if model == name) <= wanted
     missing = {s.model: s.wanted - s.placed for s in found.shortages}
     assert len(found.serving) + sum(missing.values()) == digits + xray
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 12), st.integers(0, 12))
+def test_replicas_are_spread_over_nodes_as_evenly_as_servers_allow(
+    servers: list[int], few: int, more: int
+) -> None:
+    """Also as their number changes: no node has two more of a model than one that has a free server."""
+    some = spec([node(f"n{i}", servers=count) for i, count in enumerate(servers)], [model("digits")])
+    first = place(some, {"digits": few}, Ground()).serving
+    for found in (first, place(some, {"digits": more}, Ground(existing=first, answering=first)).serving):
+        on = Counter(server.node for server, _ in found)
+        free = [f"n{i}" for i, count in enumerate(servers) if on[f"n{i}"] < count]
+        assert all(count <= on[name] + 1 for name in free for count in on.values())
 
 
 def test_the_order_of_the_inventory_decides_between_equals() -> None:

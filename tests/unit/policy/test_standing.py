@@ -10,7 +10,7 @@ from rehearsal import ROUTER, model, node, spec
 from distctl.cluster.record import Intent, Pin, Record, Replica
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, Snapshot
-from distctl.cluster.spec import ServerId
+from distctl.cluster.spec import PerDevice, ServerId
 from distctl.policy.standing import NodeStanding, standing
 
 A, A1, B = ServerId("a", "0"), ServerId("a", "1"), ServerId("b", "0")
@@ -71,6 +71,58 @@ def test_a_node_is_told_by_its_server(sight: ServerSight, state: str, reason: st
 def test_of_several_servers_the_gravest_is_told() -> None:
     loading = server(A, digits=ReplicaSight(ModelState.LOADING))
     assert of("a", seen(loading, ServerSight(A1, error="refused"))).state == "stopped"
+
+
+GIVEN = replace(
+    SPEC,
+    nodes=tuple(
+        replace(n, servers=tuple(replace(s, gpus=(f"GPU-{s.id.server}",)) for s in n.servers))
+        for n in SPEC.nodes
+    ),
+)
+LISTED = {"gpus": "2", "gpu.0.uuid": "GPU-0", "gpu.1.uuid": "GPU-1"}
+
+
+def test_a_server_whose_triton_sees_another_gpu_is_no_health() -> None:
+    record = replace(RECORD, facts={"a": LISTED, "b": LISTED})
+    right = seen(replace(server(A), gpus=("GPU-0",)), replace(server(A1), gpus=("GPU-1",)))
+    assert standing(GIVEN, record, right).healthy
+    found = standing(GIVEN, record, seen(replace(server(A1), gpus=("GPU-0",))))
+    assert [(s.state, s.gpus) for s in found.nodes[0].servers] == [
+        ("ready", "0 GPU-0"),
+        ("wrong GPU", "1 GPU-1"),
+    ]
+    assert (found.nodes[0].state, found.nodes[0].reason) == (
+        "wrong GPU",
+        "Triton sees GPU-0 and was given GPU-1",
+    )
+    assert not found.healthy
+
+
+def test_a_server_without_its_gpu_says_so_and_is_judged_by_its_answers() -> None:
+    record = replace(RECORD, facts={"a": {"gpus": "1", "gpu.0.uuid": "GPU-0"}})
+    found = standing(GIVEN, record, seen())
+    assert [(s.state, s.reason) for s in found.nodes[0].servers] == [
+        ("ready", ""),
+        ("ready", "nvidia-smi does not list its GPU-1"),
+    ]
+    assert found.healthy
+    died = standing(GIVEN, record, seen(ServerSight(A1, error="refused")))
+    assert died.nodes[0].reason == "refused; nvidia-smi does not list its GPU-1"
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({}, "one per GPU; known after the first look"),
+        ({"a": {"gpus": "0"}}, "one per GPU, and nvidia-smi lists no GPU"),
+    ],
+)
+def test_a_node_that_has_no_server_yet_says_why(facts: dict[str, dict[str, str]], reason: str) -> None:
+    per_gpu = replace(SPEC.nodes[0], servers=(), per_device=PerDevice("gpu", 9000))
+    found = standing(spec([per_gpu], []), Record("r", facts=facts), seen())
+    assert (found.nodes[0].state, found.nodes[0].reason) == ("no server", reason)
+    assert not found.healthy
 
 
 @pytest.mark.parametrize(
