@@ -82,8 +82,15 @@ class NodeControl(Protocol):
         Raises NodeLocked, StaleGeneration (a newer one was there), ForeignNode (another cluster or record).
         """
 
-    def release(self) -> None:
-        """Say in the owner file that the work is done."""
+    def confirm(self) -> None:
+        """Raise StaleGeneration or ForeignNode when somebody took the node over since it was claimed."""
+
+    def release(self, *, changed: bool = True) -> None:
+        """Say in the owner file that the work is done.
+
+        Where nothing was `changed` the file shows the generation before again: whoever was given the other
+        nodes is then the only one that counted on.
+        """
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder, or all of it but the stored models.

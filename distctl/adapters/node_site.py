@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from distctl.adapters.node_change import Changes
 from distctl.adapters.node_depot import NodeDepot
@@ -128,11 +127,15 @@ class NodeSite:
         """Write the owner file, and show its generation from now on; see `ports.NodeControl`."""
         self._changes.claim(owner, tried="claiming the node")
 
-    def release(self) -> None:
+    def confirm(self) -> None:
+        """Raise when the node was taken over since it was claimed; see `ports.NodeControl`."""
+        if self._changes.owner is not None:
+            self._changes.run(":", tried="making sure that the node is still ours")
+
+    def release(self, *, changed: bool = True) -> None:
         """Say in the owner file that the work is done. A node that was removed meanwhile is let go too."""
         if self._changes.owner is not None:
-            done = replace(self._changes.owner, until=0.0)
-            self._changes.claim(done, tried="letting go of the node")
+            self._changes.let_go(changed=changed)
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder; see `ports.NodeControl`."""

@@ -26,7 +26,7 @@ from distctl.cluster.record import (
     apply,
 )
 from distctl.cluster.snapshot import Owner, Snapshot
-from distctl.control.adopt import adoption, intents_text, uncarried
+from distctl.control.adopt import adoption, intents_text, refuse_at_work, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
@@ -114,11 +114,14 @@ def prepare(
     """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
 
     `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
-    Raises ForeignNode when the nodes belong to another cluster or record.
+    Raises ForeignNode when the nodes belong to another cluster or record, NodeLocked while another copy of
+    the record is at work on them.
     """
     record = session.store.load()
     session.remember(record)
     snapshot = look(session, record)
+    if keeper is not None:
+        refuse_at_work(record, snapshot)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
@@ -206,14 +209,16 @@ def carry_out(
 ) -> tuple[Outcome, ...]:
     """Carry out a plan under the lease: claim the nodes, do every step, let go, write what became of it.
 
-    Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
+    Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed, and when somebody
+    else takes a node over on the way.
     """
-    owner = _next_owner(session, keeper, prepared.record)
+    owner = _next_owner(session, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
     nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
     claim(session.world, nodes, owner)
     try:
+        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         outcomes = execute(
             _job(session, keeper, prepared, force, drain_seconds),
             prepared.plan,
@@ -231,14 +236,20 @@ def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
     nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
     if nodes:
-        claim(session.world, nodes, _next_owner(session, keeper, prepared.record))
+        owner = _next_owner(session, prepared.record)
+        claim(session.world, nodes, owner)
+        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         let_go(session.world, nodes)
 
 
-def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
-    """Who claims nodes now, with a new generation that is in the record first."""
+def _next_owner(session: Session, record: Record) -> Owner:
+    """Who claims nodes now, with the generation after the record's.
+
+    It goes into the record once the nodes carry it: where another copy of the record was quicker, this one
+    must not count as far as the other, or it would never learn what that one did. A process that dies in
+    between finds it on the nodes again.
+    """
     now = session.clock.now()
-    session.store.commit(keeper.lease.token, [Adopt(record.id, record.generation + 1)])
     return Owner(
         cluster=session.spec.cluster,
         record=record.id,
@@ -247,6 +258,7 @@ def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
         at=now,
         until=now + LEASE,
         intents=intents_text(record),
+        run=session.owner,
     )
 
 

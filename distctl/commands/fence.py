@@ -27,6 +27,7 @@ def owner_text(owner: Owner) -> str:
         ("cluster", owner.cluster),
         ("record", owner.record),
         ("generation", str(owner.generation)),
+        ("run", owner.run),
         ("by", owner.by),
         ("at", f"{owner.at:.3f}"),
         ("until", f"{owner.until:.3f}"),
@@ -48,6 +49,7 @@ def parse_owner(text: str) -> Owner | None:
         at=_number(pairs.get("at", "")),
         until=_number(pairs.get("until", "")),
         intents=pairs.get("intents", ""),
+        run=pairs.get("run", ""),
     )
 
 
@@ -65,8 +67,9 @@ def guarded(
     """A script that runs `body` under the node's lock, if the node is still `owner`'s.
 
     It ends with body's status, or with LOCK_BUSY (not free within `wait` seconds), FOREIGN (another cluster
-    or record, or no owner file at all), STALE (a newer generation was here); refused, it prints REFUSED and
-    the owner file. `claiming` also accepts a node without an owner. `body` runs in a subshell of its own.
+    or record, or no owner file at all), STALE (a newer generation was here, or another run of the same one:
+    two copies of a record count alike); refused, it prints REFUSED and the owner file. `claiming` also
+    accepts a node without an owner. `body` runs in a subshell of its own.
     """
     absent = ":" if claiming else f"refuse {FOREIGN}"
     return f"""umask 077
@@ -75,18 +78,20 @@ refuse() {{ printf '%s\\n' '{REFUSED}'; cat {quote(paths.owner)} 2>/dev/null; ex
 exec 9>>{quote(paths.lock)} || exit 1
 flock -w {wait} 9 || refuse {LOCK_BUSY}
 [ /proc/self/fd/9 -ef {quote(paths.lock)} ] || refuse {LOCK_BUSY}
-found_cluster= found_record= found_generation=0
+found_cluster= found_record= found_generation=0 found_run=
 if [ -r {quote(paths.owner)} ]; then
     while IFS='=' read -r key value; do
         case $key in
             cluster) found_cluster=$value ;;
             record) found_record=$value ;;
             generation) found_generation=$value ;;
+            run) found_run=$value ;;
         esac
     done < {quote(paths.owner)}
     [ "$found_cluster" = {quote(owner.cluster)} ] || refuse {FOREIGN}
     [ "$found_record" = {quote(owner.record)} ] || refuse {FOREIGN}
     [ "$found_generation" -le {owner.generation} ] || refuse {STALE}
+    [ "$found_generation" -lt {owner.generation} ] || [ "$found_run" = {quote(owner.run)} ] || refuse {STALE}
 else {absent}
 fi
 (
@@ -95,9 +100,13 @@ fi
 """
 
 
-def claim(paths: NodePaths, owner: Owner, *, wait: int = LOCK_WAIT) -> str:
-    """A script that makes the node `owner`'s, if it is nobody's or was the same record's before."""
-    return guarded(paths, owner, write(paths.owner, owner_text(owner), 0o600), wait=wait, claiming=True)
+def claim(paths: NodePaths, ours: Owner, written: Owner | None = None, *, wait: int = LOCK_WAIT) -> str:
+    """A script that makes the node `ours`, if it is nobody's or was the same record's before.
+
+    `written` is what the owner file then says instead, when the work ends.
+    """
+    text = owner_text(written or ours)
+    return guarded(paths, ours, write(paths.owner, text, 0o600), wait=wait, claiming=True)
 
 
 def refusal(stdout: str) -> Owner | None:

@@ -14,7 +14,7 @@ from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIn
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Owner, Snapshot
 from distctl.cluster.spec import ServerId, Spec
-from distctl.errors import ForeignNode
+from distctl.errors import ForeignNode, NodeLocked
 
 CAUTION = (SlotState.OFF, SlotState.READY, SlotState.DRAIN)
 FIELDS = {field.name for field in fields(Intent)}
@@ -52,6 +52,27 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
         )
     newest = max(foreign.values(), key=lambda o: o.generation)
     return [Adopt(newest.record, newest.generation), *_carried(spec, snapshot, newest)]
+
+
+def refuse_at_work(record: Record, snapshot: Snapshot) -> None:
+    """Raise NodeLocked while somebody with another record, or another copy of this one, changes the nodes.
+
+    The lease keeps apart those who share a record; these meet on the nodes alone. A claim that was not let go
+    counts for as long as it says: its run may have died. One from the future says that clocks differ, and
+    is left to the fence.
+    """
+    for name, sight in sorted(snapshot.nodes.items()):
+        owner = sight.owner
+        if owner is None or (owner.record == record.id and owner.generation <= record.generation):
+            continue
+        if owner.at <= snapshot.at < owner.until:
+            raise NodeLocked(
+                name,
+                "compare the owner file",
+                f"{owner.by} has been changing this cluster for {snapshot.at - owner.at:.0f} s, from another"
+                f" record (the claim runs out in {owner.until - snapshot.at:.0f} s)",
+                hint="wait for it to end, then run the command again",
+            )
 
 
 def _carried(spec: Spec, snapshot: Snapshot, newest: Owner) -> list[Change]:

@@ -27,7 +27,7 @@ def claim(world: World, nodes: Sequence[str], owner: Owner) -> None:
             for future in [pool.submit(_claimed, world, name, owner) for name in waiting]:
                 future.result()
     except DistctlError:
-        let_go(world, nodes)
+        let_go(world, nodes, changed=False)
         raise
 
 
@@ -39,11 +39,14 @@ def _claimed(world: World, name: str, owner: Owner) -> bool:
     return True
 
 
-def let_go(world: World, nodes: Sequence[str]) -> list[DistctlError]:
-    """Say on each node that the work is done. What fails is given back, since nothing depends on it."""
+def let_go(world: World, nodes: Sequence[str], *, changed: bool = True) -> list[DistctlError]:
+    """Say on each node that the work is done. What fails is given back, since nothing depends on it.
+
+    Nodes where nothing was `changed` show the generation before again.
+    """
     errors = []
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="release") as pool:
-        for future in [pool.submit(world.node(name).release) for name in nodes]:
+        for future in [pool.submit(world.node(name).release, changed=changed) for name in nodes]:
             try:
                 future.result()
             except DistctlError as error:

@@ -16,11 +16,13 @@ from threading import Event
 
 from distctl.cluster.snapshot import Instant
 from distctl.control.perform import Job, perform
-from distctl.errors import DistctlError, Interrupted
+from distctl.errors import DistctlError, ForeignNode, Interrupted, LeaseHeld, StaleGeneration, Unreachable
 from distctl.policy.plan import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
 TURN = 1.0  # seconds between two renewals of the lease
+TAKEN_OVER = (StaleGeneration, ForeignNode)  # somebody else goes on from here
+PLAIN = (*TAKEN_OVER, LeaseHeld, Unreachable, Interrupted)  # errors that say all there is to say
 
 
 class State(str, Enum):
@@ -75,8 +77,13 @@ class Course:
         return found
 
     def take(self, outcome: Outcome) -> None:
-        """Note how a step ended: it sets others free, or takes those with it that needed it."""
+        """Note how a step ended: it sets others free, or takes those with it that needed it.
+
+        Raises the error of a step on a node that somebody else took over: the plan is no longer ours to do.
+        """
         self._end(outcome)
+        if isinstance(outcome.error, TAKEN_OVER):
+            raise outcome.error
         number = outcome.step.number
         if outcome.state is State.DONE:
             for follower in self._followers[number]:
@@ -125,9 +132,9 @@ def execute(
 ) -> tuple[Outcome, ...]:
     """Carry out a plan; what comes back is the outcome of each step, in the plan's order.
 
-    `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, and at
-    a signal, nothing new is started, what runs ends at the next word it says (a drain goes on where it was
-    when the command is given again), and the error is raised again.
+    `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, when
+    somebody took over a node, and at a signal, nothing new is started, what runs ends at its next word (a
+    drain goes on where it was when the command is given again), and the error is raised again.
     """
     course = Course(job, plan, watch, max_failures)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="execute") as pool:
@@ -163,5 +170,18 @@ def _do(course: Course, step: PlannedStep) -> Outcome:
         report("")
         perform(course.job, step.operation, report)
     except DistctlError as error:
-        return Outcome(step, State.FAILED, clock.now() - begun, error.message, error)
+        cause = error if isinstance(error, PLAIN) else _taken_over(course.job, step) or error
+        return Outcome(step, State.FAILED, clock.now() - begun, cause.message, cause)
     return Outcome(step, State.DONE, clock.now() - begun)
+
+
+def _taken_over(job: Job, step: PlannedStep) -> DistctlError | None:
+    """The error to tell instead of a step's own when somebody else works there now."""
+    for place in job.places(step.operation.node):
+        try:
+            job.world.node(place).confirm()
+        except TAKEN_OVER as error:
+            return error
+        except DistctlError:
+            continue  # it is the step's own error that says what is wrong
+    return None

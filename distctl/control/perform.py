@@ -66,6 +66,10 @@ class Job:
         """The server of that id."""
         return next(s for s in self.nodes[server.node].servers if s.id == server)
 
+    def places(self, node: str) -> tuple[str, ...]:
+        """Where a step on a node may change something: there and, in the routers, everywhere else."""
+        return tuple(sorted({node, *(router.place for router in self.routing.routers)}))
+
     def load_seconds(self, server: Server) -> float:
         """How long one model may take to load."""
         return self.nodes[server.id.node].timeouts.load

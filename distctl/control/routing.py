@@ -37,8 +37,8 @@ class Routing:
         idle: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         self._world, self._token, self._idle = world, token, idle
-        self._routers = tuple(routers)
-        self._locks = {router: threading.Lock() for router in self._routers}
+        self.routers = tuple(routers)
+        self._locks = {router: threading.Lock() for router in self.routers}
         self._record_lock = threading.Lock()
         self._asked: Counter[RouterId] = Counter()  # how often each router was to be brought to the record
         self._served: Counter[RouterId] = (
@@ -87,7 +87,7 @@ class Routing:
     def apply(self) -> None:
         """Bring every router to the record. All are tried; the first error is raised at the end."""
         errors = []
-        for router in self._routers:
+        for router in self.routers:
             try:
                 self.bring(router)
             except DistctlError as error:
@@ -115,7 +115,7 @@ class Routing:
 
     def looks(self) -> tuple[RouterSight, ...]:
         """What every router says now."""
-        return tuple(self._world.router(router).look() for router in self._routers)
+        return tuple(self._world.router(router).look() for router in self.routers)
 
     def _wait(
         self, slots: frozenset[tuple[str, ServerId]], seconds: float, report: Callable[[str], None]

@@ -108,11 +108,23 @@ class FakeNode:
             self._compare(owner)
             self._claimed = self._machine.owner = owner
 
-    def release(self) -> None:
+    def confirm(self) -> None:
+        """Raise when somebody took the machine over since it was claimed."""
+        with self._calls.look(f"{self._machine.name}: confirm"):
+            if self._claimed is not None:
+                self._reach("confirm")
+                self._compare(self._claimed)
+
+    def release(self, *, changed: bool = True) -> None:
         """Say in the owner file that the work is done."""
+        if self._claimed is None:
+            return
         with self._change("release") as machine:
             if machine.owner:
-                machine.owner = replace(machine.owner, until=0.0)
+                generation = machine.owner.generation - (0 if changed else 1)
+                machine.owner = replace(machine.owner, until=0.0, generation=generation)
+            if not changed:
+                self._claimed = None
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove everything, or all but the models. Raises NodeError while a process runs."""
@@ -219,8 +231,10 @@ class FakeNode:
             return
         if (found.cluster, found.record) != (ours.cluster, ours.record):
             raise ForeignNode(name, "compare the owner file", f"it belongs to {found.cluster}, by {found.by}")
-        if found.generation > ours.generation:
-            problem = f"generation {found.generation} is newer than our {ours.generation}"
+        if (found.generation, found.run) != (ours.generation, ours.run) and (
+            found.generation >= ours.generation
+        ):
+            problem = f"generation {found.generation} by {found.run} is not our {ours.generation}"
             raise StaleGeneration(name, "compare the owner file", problem)
 
     def _unit(self, server: Server) -> FakeUnit:

@@ -12,8 +12,8 @@ from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIn
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, Owner, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.control.adopt import adoption, intents, intents_text, uncarried
-from distctl.errors import ForeignNode
+from distctl.control.adopt import adoption, intents, intents_text, refuse_at_work, uncarried
+from distctl.errors import ForeignNode, NodeLocked
 
 A, B, X = ServerId("a", "0"), ServerId("b", "0"), ServerId("x", "0")
 SPEC = spec([node("a"), node("b"), node("x", external=True)], [model("digits", 2)])
@@ -108,6 +108,30 @@ def test_a_node_that_another_record_changed_is_refused_until_somebody_means_it()
         adoption(SPEC, ours, seen(owner()))
     assert "up --adopt" in caught.value.hint
     assert adoption(SPEC, ours, seen(owner()), adopt=True)[0] == Adopt("old", 7)
+
+
+@pytest.mark.parametrize(
+    ("record", "working", "refused"),
+    [
+        (NEW, owner(at=90.0, until=120.0), True),
+        (Record("old", generation=6), owner(at=90.0, until=120.0), True),
+        (Record("old", generation=7), owner(at=90.0, until=120.0), False),  # our own run that died: the lease
+        (NEW, owner(at=60.0, until=90.0), False),  # it may have died
+        (NEW, owner(at=200.0, until=230.0), False),  # its clock is not ours
+        (NEW, owner(), False),
+    ],
+)
+def test_whoever_is_at_work_with_another_record_is_not_disturbed(
+    record: Record, working: Owner, refused: bool
+) -> None:
+    snapshot = replace(seen(owner(generation=5), working), at=100.0)
+    if not refused:
+        refuse_at_work(record, snapshot)
+        return
+    with pytest.raises(
+        NodeLocked, match=r"ada@desk has been changing this cluster for 10 s.*runs out in 20 s"
+    ):
+        refuse_at_work(record, snapshot)
 
 
 def test_a_copy_of_the_record_that_fell_behind_catches_up() -> None:

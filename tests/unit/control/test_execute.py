@@ -17,7 +17,7 @@ from distctl.cluster.spec import ServerId
 from distctl.control.execute import WIDTH, Course, Outcome, State, execute
 from distctl.control.perform import Job
 from distctl.control.routing import Routing
-from distctl.errors import Interrupted, LeaseHeld, NodeError, Unreachable
+from distctl.errors import Interrupted, LeaseHeld, NodeError, RouterError, StaleGeneration, Unreachable
 from distctl.policy.operations import InstallRuntime, Join, Operation, PushModel, StartServer
 from distctl.policy.plan import Draft, Plan
 from distctl.testing import FakeCluster
@@ -161,6 +161,27 @@ def test_a_lost_lease_ends_the_command_and_nothing_new_is_started() -> None:
     with pytest.raises(LeaseHeld):
         bench.run(steps, renew)
     assert [c for c in bench.cluster.calls.changes if "push" in c] == []
+
+
+def test_a_node_that_was_taken_over_ends_the_command_and_says_whose_it_is() -> None:
+    """What fails first is the work of the other one too: the cause is told, not that."""
+    bench = Bench()
+    bench.cluster.calls.fail("a: install", NodeError("a", "install", "no such file"))
+    bench.cluster.machines["a"].owner = Owner("prod", "r", 2, run="bob")
+    steps = plan((install("a"), []), *((push(name), []) for name in "bcdef"), (push("b"), [2]))
+    with pytest.raises(StaleGeneration, match="generation 2 by bob"):
+        bench.run(steps)
+    assert FAILED in [o.state for o in bench.seen if o.step.number == 1]
+    assert len([c for c in bench.cluster.calls.changes if "push" in c]) <= 5
+
+
+def test_a_router_that_was_taken_over_ends_the_command_too() -> None:
+    bench = Bench()
+    bench.cluster.node("lb").claim(Owner("prod", "r", 1))
+    bench.cluster.machines["lb"].owner = Owner("prod", "r", 2, run="bob")
+    bench.cluster.calls.fail("apply", RouterError("no check has passed"))
+    with pytest.raises(StaleGeneration, match="lb: compare"):
+        bench.run(plan((StartServer(A, ("digits",)), []), (Join(A, "digits"), [1])))
 
 
 def test_more_nodes_than_fit_side_by_side_wait_their_turn() -> None:
