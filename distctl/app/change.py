@@ -26,6 +26,7 @@ from distctl.cluster.record import (
     apply,
 )
 from distctl.cluster.snapshot import Owner, Snapshot
+from distctl.cluster.spec import RouterId
 from distctl.control.adopt import adoption, intents_text, refuse_at_work, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
@@ -214,7 +215,7 @@ def carry_out(
     """
     owner = _next_owner(session, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
-    told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
+    told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
     nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
     claim(session.world, nodes, owner)
     try:
@@ -269,7 +270,7 @@ def _job(
     return Job(
         world=session.world,
         token=keeper.lease.token,
-        routing=session.routing(keeper.lease.token),
+        routing=session.routing(keeper.lease.token, _told(session, prepared)),
         nodes=nodes,
         models={model.name: model for model in session.spec.models},
         contents=prepared.wish.contents,
@@ -277,6 +278,17 @@ def _job(
         force=force,
         drain_seconds=drain_seconds,
     )
+
+
+def _told(session: Session, prepared: Prepared) -> tuple[RouterId, ...]:
+    """The routers that are told of every change, and that confirm every drain.
+
+    One that left the file is among them while it answers, unless it is about to be stopped.
+    """
+    sights = prepared.snapshot.routers
+    left = prepared.wish.left if not prepared.wish.prune else ()
+    running = [router for router in left if router in sights and sights[router].running]
+    return (*session.spec.router_ids, *running)
 
 
 def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:

@@ -102,7 +102,7 @@ class Makers:
 
         if router not in self.routers:
             site = self.site(router.place)
-            spec = next((r for r in self.session.spec.routers if r.name == router.router), None)
+            spec = next((r for r in self.session.routed.routers if r.name == router.router), None)
             self.routers[router] = HaproxyRouter(
                 self.connections.connector(self.session.node(router.place)),
                 router,

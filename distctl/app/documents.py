@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 from pydantic import TypeAdapter
 
-from distctl.cluster.spec import Node, Spec
+from distctl.cluster.spec import Node, RouterSpec, Spec
 
 
 @cache
@@ -17,6 +18,11 @@ def _node() -> TypeAdapter[Node]:
 @cache
 def _spec() -> TypeAdapter[Spec]:
     return TypeAdapter(Spec)
+
+
+@cache
+def _routers() -> TypeAdapter[tuple[RouterSpec, ...]]:
+    return TypeAdapter(tuple[RouterSpec, ...])
 
 
 def node_document(node: Node) -> str:
@@ -32,3 +38,8 @@ def node_from(document: str) -> Node:
 def spec_document(spec: Spec) -> str:
     """A spec as JSON, the same bytes for the same spec."""
     return _spec().dump_json(spec).decode()
+
+
+def routers_from(document: str) -> tuple[RouterSpec, ...]:
+    """The routers of a spec that was written."""
+    return _routers().validate_python(json.loads(document).get("routers", []))

@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +50,7 @@ class Session:
         self.inventory = inventory
         self.author = f"{getpass.getuser()}@{socket.gethostname()}"
         self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+        self.routed = inventory.spec  # with the routers that left the file and run on
         self._record: Record | None = None
         self._folders: dict[str, Folder] = {}
 
@@ -74,8 +75,11 @@ class Session:
         return self.parts.world
 
     def remember(self, record: Record) -> None:
-        """Keep the record that was read last: nodes that left the file are found in it."""
+        """Keep the record that was read last: nodes and routers that left the file are found in it."""
+        from distctl.app.leftovers import with_left_routers
+
         self._record = record
+        self.routed = with_left_routers(self.spec, record, self.store)
 
     # --- nodes --------------------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ class Session:
         leaving: tuple[Server, ...] = tuple(s for n in self.leaving(record) for s in n.servers)
         near = all(host.startswith("127.") or host == "::1" for host in self.hosts.values())
         return router_view(
-            self.spec,
+            self.routed,
             record,
             router,
             hosts=self.hosts,
@@ -271,12 +275,12 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int) -> Routing:
-        """The routers, for one execution."""
+    def routing(self, token: int, routers: Iterable[RouterId]) -> Routing:
+        """Some routers, for one execution."""
         from distctl.policy.stateless import sequence_idle
 
         idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
-        return Routing(self.world, token, self.spec.router_ids, idle=lambda model: idle.get(model, 0.0))
+        return Routing(self.world, token, routers, idle=lambda model: idle.get(model, 0.0))
 
     def _face(self, node: Node, *, sixth: bool) -> str:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""

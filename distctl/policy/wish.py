@@ -36,6 +36,7 @@ class Wish:
     structures: Mapping[RouterId, str] = field(default_factory=dict)
     settled: Mapping[RouterId, str] = field(default_factory=dict)
     leaving: tuple[Node, ...] = ()  # nodes that left the file, as the record knows them
+    left: tuple[RouterId, ...] = ()  # routers that left it and can be told what to be
     prune: bool = False
     awaited: frozenset[str] = frozenset()
     stateful: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from rehearsal import ROUTER, Operator, model, node, places, spec
+from rehearsal import ROUTER, Operator, model, node, places, spec, view_of
 
 from distctl.cluster.record import SetReplica, SetRouter
 from distctl.cluster.router import SlotState
@@ -466,16 +466,72 @@ def old_router(operator: Operator) -> None:
     operator.write(SetRouter(OLD))
 
 
-def test_what_a_router_outside_the_file_still_uses_is_left_as_it_is() -> None:
+def test_what_a_router_outside_the_file_still_uses_is_left_as_it_is_when_it_cannot_be_told() -> None:
+    """No revision of the file has it."""
     operator = running(2)
     old_router(operator)
     operator.spec = replace(operator.spec, models=(model("digits", 1),))
     plan = operator.up()
     assert plan.empty
     assert plan.notes == (
-        "router old@lb left the file: it runs on until `up --prune`",
+        "router old@lb left the file: it runs on as it is until `up --prune`",
         "b/0 is left as it is while old@lb, which left the file, sends to it",
     )
+
+
+def router_left(operator: Operator) -> RouterId:
+    """A second router, which the next version of the file has no more."""
+    main = operator.spec.routers[0]
+    both = replace(operator.spec, routers=(main, replace(main, name="old", http_port=8100)))
+    operator.spec, after = both, operator.spec
+    operator.up()
+    operator.spec = after
+    return OLD
+
+
+def test_a_router_that_left_the_file_is_told_of_every_change_and_confirms_drains() -> None:
+    operator = running(2)
+    old = operator.cluster.routers[router_left(operator)]
+    operator.spec = replace(operator.spec, models=(model("digits", 1), model("xray", 1)))
+    plan = operator.up()
+    assert plan.notes == (
+        "router old@lb left the file: it runs on, told of every change, until `up --prune`",
+    )
+    assert old.sends_to("digits") == operator.cluster.routers[ROUTER].sends_to("digits") == {A}
+    assert old.sends_to("xray") == {B}
+    assert view_of(old).http_port == 8100
+    assert not operator.cluster.triton(B).loaded.keys() & {"digits"}
+    assert operator.plan().empty
+    assert operator.promise.kept()
+
+
+def test_a_router_that_left_the_file_is_drained_of_a_node_too() -> None:
+    operator = running(2)
+    old = operator.cluster.routers[router_left(operator)]
+    operator.drain("a", stop=True)
+    assert A not in old.sends_to("digits")
+    assert operator.promise.kept()
+    operator.up(prune=True)
+    assert old.view is None
+    assert operator.plan(prune=True).empty
+
+
+def test_one_place_of_a_router_left_the_file_and_is_told_as_the_rest() -> None:
+    operator = Operator(spec([node("a"), node("b"), node("lb2", servers=0)], [model("digits", 2)]))
+    main = operator.spec.routers[0]
+    operator.spec = replace(operator.spec, routers=(replace(main, on=("lb", "lb2")),))
+    operator.up()
+    operator.spec = replace(operator.spec, routers=(main,), models=(model("digits", 1),))
+    operator.up()
+    assert operator.cluster.routers[RouterId("main", "lb2")].sends_to("digits") == {A}
+    assert operator.promise.kept()
+    assert operator.plan().empty
+
+
+def test_a_router_that_left_the_file_and_does_not_run_is_not_launched() -> None:
+    operator = running(2)
+    operator.cluster.routers[router_left(operator)].view = None
+    assert operator.up().empty
 
 
 def test_pruned_that_router_stops_before_anything_leaves() -> None:
