@@ -115,6 +115,9 @@ class ServerControl(Protocol):
     def stop(self, server: Server, *, seconds: float) -> None:
         """SIGTERM, `seconds` for Triton's own exit, SIGKILL of the whole group, shared memory cleared."""
 
+    def clear(self, server: Server) -> None:
+        """Remove a stopped server's start script, links, key and log; nothing to do where it never was."""
+
     def key(self, server: Server) -> str:
         """The random key of the server's restricted API, which is kept on the node alone."""
 

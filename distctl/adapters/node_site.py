@@ -166,6 +166,11 @@ class NodeSite:
         script = units.stop(self._unit(server), seconds, self.manager)
         self._changes.must(script, tried=f"stopping {server.id}", deadline=seconds + 60)
 
+    def clear(self, server: Server) -> None:
+        """Remove what is kept of a stopped server; see `ports.ServerControl`."""
+        script = f"rm -rf {quote(self._unit(server).folder)}"
+        self._changes.must(script, tried=f"removing {server.id}")
+
     def key(self, server: Server) -> str:
         """The key of the server's restricted API; see `ports.ServerControl`. Empty when there is none yet."""
         name = triton.unit_name(server)

@@ -99,7 +99,7 @@ def leased(
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
     """Look at everything that the inventory and the record name."""
-    nodes = (*session.spec.nodes, *session.leaving(record), *(session.own_place() if deep else ()))
+    nodes = (*session.whole(record), *(session.own_place() if deep else ()))
     routers = {*session.spec.router_ids, *record.routers}
     return observe(session.world, nodes, sorted(routers), deep=deep)
 
@@ -266,7 +266,7 @@ def _next_owner(session: Session, record: Record) -> Owner:
 def _job(
     session: Session, keeper: Keeper, prepared: Prepared, force: bool, drain_seconds: float | None
 ) -> Job:
-    nodes = {node.name: node for node in (*session.spec.nodes, *prepared.wish.leaving)}
+    nodes = {node.name: node for node in session.whole(prepared.record)}
     return Job(
         world=session.world,
         token=keeper.lease.token,
@@ -275,6 +275,7 @@ def _job(
         models={model.name: model for model in session.spec.models},
         contents=prepared.wish.contents,
         documents={name: session.document(node) for name, node in nodes.items()},
+        cleared={node.name: session.document(node) for node in session.spec.nodes},
         force=force,
         drain_seconds=drain_seconds,
     )

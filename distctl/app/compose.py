@@ -78,16 +78,12 @@ class Makers:
                 )
             return self.sites[name]
 
-    def server(self, server: ServerId) -> Server:
-        """The server of that id, of the file or of a node that left it."""
-        return next(s for s in self.session.node(server.node).servers if s.id == server)
-
     def triton(self, server: ServerId) -> TritonClient:
         """A server's model control."""
         from distctl.adapters.triton_http import HttpTriton
 
         if server not in self.tritons:
-            found = self.server(server)
+            found = self.session.server(server)
             external = self.session.node(server.node).external
             self.tritons[server] = HttpTriton(
                 self.reach(found),

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterView
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from distctl.config import Inventory
     from distctl.control.world import World
     from distctl.ports import Connector
-
-LOCAL = "local"  # the place of a router on this machine when no node of the inventory is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,6 @@ class Session:
 
     def remember(self, record: Record) -> None:
         """Keep the record that was read last: nodes and routers that left the file are found in it."""
-        from distctl.app.leftovers import with_left_routers
-
         self._record = record
         self.routed = with_left_routers(self.spec, record, self.store)
 
@@ -99,11 +96,20 @@ class Session:
 
     def leaving(self, record: Record | None) -> tuple[Node, ...]:
         """Nodes that the record knows and the file does not have any more."""
-        from distctl.app.documents import node_from
+        return left_nodes(self.spec, record)
 
-        named = {node.name for node in self.spec.nodes} | {LOCAL}
-        known = record.known if record else {}
-        return tuple(node_from(known[name].document) for name in sorted(known) if name not in named)
+    def whole(self, record: Record | None) -> tuple[Node, ...]:
+        """Every node that may carry something of ours, with the servers that left it."""
+        left = left_servers(self.spec, record)
+        return (*(with_servers(node, left) for node in self.spec.nodes), *left_nodes(self.spec, record))
+
+    def server(self, server: ServerId) -> Server:
+        """The server of that id, of the file or one that left it. Raises KeyError."""
+        for node in self.whole(self._record):
+            for found in node.servers:
+                if found.id == server:
+                    return found
+        raise KeyError(server)
 
     def document(self, node: Node) -> str:
         """A node as the record keeps it."""
@@ -227,14 +233,15 @@ class Session:
     @cached_property
     def hosts(self) -> dict[str, str]:
         """Serve addresses and the IP addresses that routers are told for them."""
-        servers = (*self.spec.servers, *(s for n in self.leaving(self._record) for s in n.servers))
-        return {server.host: _address(server.host) for server in servers}
+        nodes = self.whole(self._record)
+        return {server.host: _address(server.host) for node in nodes for server in node.servers}
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
         from distctl.policy.view import router_view
 
-        leaving: tuple[Server, ...] = tuple(s for n in self.leaving(record) for s in n.servers)
+        ours = {server.id for server in self.spec.servers}
+        leaving = tuple(s for n in self.whole(record) for s in n.servers if s.id not in ours)
         near = all(host.startswith("127.") or host == "::1" for host in self.hosts.values())
         return router_view(
             self.routed,

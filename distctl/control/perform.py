@@ -35,6 +35,7 @@ from distctl.policy.operations import (
     Prune,
     PushModel,
     RemoveNode,
+    RemoveServers,
     SetRouterUp,
     Sign,
     StartServer,
@@ -59,6 +60,7 @@ class Job:
     models: Mapping[str, ModelSpec]
     contents: Mapping[str, str]  # model to digest
     documents: Mapping[str, str]  # node to JSON, for the record
+    cleared: Mapping[str, str]  # the same of the file's nodes, without the servers that left them
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
 
@@ -221,6 +223,17 @@ def _remove(job: Job, op: RemoveNode, report: Report) -> None:
     job.world.store.commit(job.token, [DropNode(op.node)])
 
 
+def _remove_servers(job: Job, op: RemoveServers, report: Report) -> None:
+    report("removing")
+    for server in op.servers:
+        job.world.node(op.node).clear(job.server(server))
+    gone = [r for r in job.world.store.load().replicas if r.server in op.servers]
+    job.world.store.commit(
+        job.token,
+        [*(DropReplica(r.server, r.model) for r in gone), SetKnown(Known(op.node, job.cleared[op.node]))],
+    )
+
+
 def _prune(job: Job, op: Prune, report: Report) -> None:
     report("removing old contents")
     kept = {model: frozenset(digests) for model, digests in op.models}
@@ -240,5 +253,6 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
     RemoveNode: _remove,
+    RemoveServers: _remove_servers,
     Prune: _prune,
 }

@@ -12,7 +12,7 @@ from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
 from distctl.policy.arrivals import arrive
-from distctl.policy.departures import depart, leave_with_node
+from distctl.policy.departures import depart, leave_with_node, retire
 from distctl.policy.operations import SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
@@ -32,6 +32,7 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
     restart(work, outdated)
     for node in wish.spec.nodes:
         depart(work, node)
+        retire(work, node)
     for node in wish.leaving:
         leave_with_node(work, node)
     for router in (*wish.spec.router_ids, *(wish.left if not wish.prune else ())):

@@ -175,6 +175,11 @@ class FakeNode:
             unit.up, unit.process = False, None
             self._triton(server.id).shut()
 
+    def clear(self, server: Server) -> None:
+        """Remove a unit that was stopped."""
+        with self._change(f"clear {server.id}") as machine:
+            machine.units.pop(f"server-{server.id.server}", None)
+
     def key(self, server: Server) -> str:
         """The key of the server's restricted API."""
         with self._calls.look(f"{self._machine.name}: key"):

@@ -47,6 +47,7 @@ class Bench:
             {m.name: m for m in self.spec.models},
             {"digits": self.cluster.folder("digits").digest},
             dict.fromkeys(nodes, "{}"),
+            dict.fromkeys(nodes, "{}"),
         )
         self.seen: list[Outcome] = []
         self._lock = Lock()

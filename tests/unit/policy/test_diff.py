@@ -433,6 +433,60 @@ def test_a_node_that_left_the_file_and_cannot_be_reached_is_named() -> None:
     assert operator.plan(prune=True).empty
 
 
+A1 = ServerId("a", "1")
+
+
+def server_left(digits: int = 2) -> Operator:
+    """A node with two servers, of which the next version of the file has one."""
+    operator = Operator(spec([node("a", servers=2), node("b")], [model("digits", digits)]))
+    operator.up()
+    operator.spec = replace(operator.spec, nodes=(node("a"), *operator.spec.nodes[1:]))
+    return operator
+
+
+def test_a_server_that_left_its_node_is_drained_once_another_serves_and_runs_on() -> None:
+    operator = server_left()
+    assert operator.cluster.answering("digits") == {A, A1}
+    plan = operator.up()
+    assert ("drain digits of a/1", "the server left the file") in said(plan)
+    assert waits(plan, "drain digits of a/1", "route digits to b/0")
+    assert plan.notes == ("a/1 left the file: it runs on, drained, until `up --prune`",)
+    assert operator.cluster.answering("digits") == {A, B}
+    assert operator.cluster.triton(A1).up
+    assert operator.plan().empty
+    assert operator.promise.kept()
+
+
+def test_pruned_that_server_is_drained_stopped_and_removed_and_its_node_stays() -> None:
+    operator = server_left()
+    plan = operator.up(prune=True)
+    assert waits(plan, "stop server a/1", "drain digits of a/1")
+    assert waits(plan, "remove server a/1", "stop server a/1")
+    assert set(operator.cluster.machines["a"].units) == {"server-0"}
+    assert all(server != A1 for server, _ in operator.cluster.store.record.places)
+    assert operator.plan(prune=True).empty
+    assert operator.plan().empty
+    assert operator.promise.kept()
+
+
+def test_the_last_that_answers_is_not_drained_because_its_server_left_the_file() -> None:
+    operator = server_left(3)
+    operator.cluster.kill(A)
+    operator.cluster.kill(B)
+    for name in "ab":
+        operator.cluster.machines[name].reachable = False
+    plan = operator.plan(prune=True)
+    assert "drain digits of a/1" not in texts(plan)
+    assert "digits stays in a/1, the last that answers, until another one does" in plan.notes
+
+
+def test_a_server_that_left_the_file_goes_with_the_cluster() -> None:
+    operator = server_left()
+    operator.down()
+    assert not operator.cluster.triton(A1).up
+    assert operator.cluster.machines["a"].units == {}
+
+
 def test_a_model_that_left_the_file_is_drained_and_stays_loaded() -> None:
     operator = running(1, 1)
     model_left(operator)
