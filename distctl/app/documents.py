@@ -30,6 +30,7 @@ def node_document(node: Node) -> str:
     return _node().dump_json(node).decode()
 
 
+@cache
 def node_from(document: str) -> Node:
     """The node that was written. Unknown keys of a later version are ignored."""
     return _node().validate_json(document)

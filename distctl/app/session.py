@@ -282,12 +282,14 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int, routers: Iterable[RouterId]) -> Routing:
-        """Some routers, for one execution."""
+    def routing(self, token: int, routers: Iterable[RouterId], snapshot: Snapshot) -> Routing:
+        """Some routers, for one execution, as they were seen before it."""
         from distctl.policy.stateless import sequence_idle
 
         idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
-        return Routing(self.world, token, routers, idle=lambda model: idle.get(model, 0.0))
+        told = tuple(routers)
+        silent = {r: s.error for r, s in snapshot.routers.items() if r in told and s.error}
+        return Routing(self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent)
 
     def _face(self, node: Node, *, sixth: bool) -> str:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""

@@ -101,7 +101,8 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     """Recap per node, every failure with what to do next, one JSON document if wanted; ends with the code."""
     from distctl.policy.verdict import Tally, exit_code
 
-    errors = [*prepared.troubles, *(outcome.error for outcome in outcomes if outcome.error)]
+    found = [*prepared.troubles, *(outcome.error for outcome in outcomes if outcome.error)]
+    errors = list({error.message: error for error in found}.values())  # many steps may say the same
     told = {error.message for error in errors}
     done = sum(outcome.state.value == "done" for outcome in outcomes)
     unreachable = len(prepared.plan.skipped)

@@ -15,8 +15,16 @@ from heapq import heappop, heappush
 from threading import Event
 
 from distctl.cluster.snapshot import Instant
-from distctl.control.perform import Job, perform
-from distctl.errors import DistctlError, ForeignNode, Interrupted, LeaseHeld, StaleGeneration, Unreachable
+from distctl.control.perform import Job, joined, perform
+from distctl.errors import (
+    DistctlError,
+    ForeignNode,
+    Interrupted,
+    LeaseHeld,
+    PartialFailure,
+    StaleGeneration,
+    Unreachable,
+)
 from distctl.policy.plan import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
@@ -36,7 +44,10 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one step. `error` stands on a failed one, `detail` is the last thing it said."""
+    """What became of one step. `detail` is the last thing it said.
+
+    `error` says why one failed, or what one that was done left out (a PartialFailure).
+    """
 
     step: PlannedStep
     state: State
@@ -54,7 +65,7 @@ class Course:
     def __init__(self, job: Job, plan: Plan, watch: Watch, max_failures: int) -> None:
         self.job, self.plan, self.watch, self.max_failures = job, plan, watch, max_failures
         self.outcomes: dict[int, Outcome] = {}
-        self.running: dict[Future[Outcome], PlannedStep] = {}
+        self.running: dict[Future[list[Outcome]], tuple[PlannedStep, ...]] = {}
         self.over = Event()  # set when the command ends early: steps that run stop at their next word
         self._steps = {step.number: step for step in plan.steps}
         self._unmet = {step.number: set(step.needs) for step in plan.steps}
@@ -66,15 +77,25 @@ class Course:
                 self._followers[need].append(step.number)
             self._queue_if_met(step.number)
 
-    def startable(self) -> list[PlannedStep]:
-        """The steps that may start now, taken off their queues: one a node, as many as fit side by side."""
-        busy = {step.operation.node for step in self.running.values()}
+    def startable(self) -> list[tuple[PlannedStep, ...]]:
+        """The steps that may start now, taken off their queues: one a node, as many as fit side by side.
+
+        Models that may join one server together do so in one turn.
+        """
+        busy = {steps[0].operation.node for steps in self.running.values()}
         free = [node for node in self._queues if node not in busy][: WIDTH - len(busy)]
-        found = [self._steps[heappop(self._queues[node])] for node in free]
+        found = [self._together(self._queues[node]) for node in free]
         for node in free:
             if not self._queues[node]:
                 del self._queues[node]
         return found
+
+    def _together(self, queue: list[int]) -> tuple[PlannedStep, ...]:
+        """The next step of a node, with those after it that are done in the same turn."""
+        steps = [self._steps[heappop(queue)]]
+        while queue and joined(steps[0].operation, self._steps[queue[0]].operation):
+            steps.append(self._steps[heappop(queue)])
+        return tuple(steps)
 
     def take(self, outcome: Outcome) -> None:
         """Note how a step ended: it sets others free, or takes those with it that needed it.
@@ -94,7 +115,7 @@ class Course:
         self._skip(self._after(number), "a step before it failed")
         if len(self._failed) > self.max_failures:
             why = f"failed nodes: {len(self._failed)}, more than --max-failures {self.max_failures}"
-            running = {step.number for step in self.running.values()}
+            running = {step.number for steps in self.running.values() for step in steps}
             self._queues.clear()
             self._skip([number for number in self._steps if number not in running], why)
 
@@ -148,31 +169,41 @@ def execute(
 
 def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) -> None:
     while len(course.outcomes) < len(course.plan.steps):
-        for step in course.startable():
-            course.running[pool.submit(_do, course, step)] = step
+        for steps in course.startable():
+            course.running[pool.submit(_do, course, steps)] = steps
         done, _ = wait(course.running, timeout=TURN, return_when=FIRST_COMPLETED)
         for future in done:
             del course.running[future]
-            course.take(future.result())
+            for outcome in future.result():
+                course.take(outcome)
         renew()
 
 
-def _do(course: Course, step: PlannedStep) -> Outcome:
+def _do(course: Course, steps: tuple[PlannedStep, ...]) -> list[Outcome]:
+    """Do one step, or several in one turn; what became of each."""
     clock = course.job.world.clock
     begun: Instant = clock.now()
 
     def report(text: str) -> None:
         if course.over.is_set():
-            raise Interrupted(f"{step.operation.text}: ended with the command")
-        course.watch(Outcome(step, State.RUNNING, clock.now() - begun, text))
+            raise Interrupted(f"{steps[0].operation.text}: ended with the command")
+        for step in steps:
+            course.watch(Outcome(step, State.RUNNING, clock.now() - begun, text))
 
     try:
         report("")
-        perform(course.job, step.operation, report)
+        errors = perform(course.job, [step.operation for step in steps], report)
     except DistctlError as error:
-        cause = error if isinstance(error, PLAIN) else _taken_over(course.job, step) or error
-        return Outcome(step, State.FAILED, clock.now() - begun, cause.message, cause)
-    return Outcome(step, State.DONE, clock.now() - begun)
+        errors = [error] * len(steps)
+    seconds = clock.now() - begun
+    return [_outcome(course.job, step, seconds, error) for step, error in zip(steps, errors, strict=True)]
+
+
+def _outcome(job: Job, step: PlannedStep, seconds: float, error: DistctlError | None) -> Outcome:
+    if error is None or isinstance(error, PartialFailure):
+        return Outcome(step, State.DONE, seconds, error=error)
+    cause = error if isinstance(error, PLAIN) else _taken_over(job, step) or error
+    return Outcome(step, State.FAILED, seconds, cause.message, cause)
 
 
 def _taken_over(job: Job, step: PlannedStep) -> DistctlError | None:

@@ -6,7 +6,7 @@ record before it acts, and asks for an end state rather than for a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,10 +21,10 @@ from distctl.cluster.record import (
     SetRouter,
 )
 from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
-from distctl.control.loading import reload_model, require_ready, wait_for_models
+from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
-from distctl.errors import HealthGateFailed, NodeError
+from distctl.errors import DistctlError, HealthGateFailed, NodeError
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -77,9 +77,23 @@ class Job:
         return self.nodes[server.id.node].timeouts.load
 
 
-def perform(job: Job, operation: Operation, report: Report) -> None:
-    """Do one operation. Raises DistctlError; whatever was reached then is in the record."""
+def joined(one: Operation, other: Operation) -> bool:
+    """Whether two operations are done in one turn: models that join the same server."""
+    return isinstance(one, Join) and isinstance(other, Join) and one.server == other.server
+
+
+def perform(job: Job, operations: Sequence[Operation], report: Report) -> Sequence[DistctlError | None]:
+    """Do one operation, or several that are `joined`. Whatever was reached is in the record.
+
+    What comes back says of each why it failed, or as a PartialFailure what it left out. Raises DistctlError
+    when all of them failed alike.
+    """
+    joins = [operation for operation in operations if isinstance(operation, Join)]
+    if joins:
+        return _join(job, joins, report)
+    (operation,) = operations
     PERFORM[type(operation)](job, operation, report)
+    return (None,)
 
 
 def _progress(report: Report, what: str) -> Callable[[int, int], None]:
@@ -188,12 +202,22 @@ def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
     job.world.store.commit(job.token, [DropReplica(op.server, op.model)])
 
 
-def _join(job: Job, op: Join, report: Report) -> None:
-    require_ready(job.world, job.server(op.server), op.model)
-    report("waiting for the routers' own checks")
-    if job.world.store.load().replica(op.server, op.model) is None:
-        job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
-    job.routing.join(op.server, op.model)
+def _join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | None]:
+    """A model that is not ready keeps none of the others from joining."""
+    server = ops[0].server
+    problems: dict[str, DistctlError] = dict(unready(job.world, job.server(server), [op.model for op in ops]))
+    ready = [op.model for op in ops if op.model not in problems]
+    if ready:
+        report("waiting for the routers' own checks")
+        new = [model for model in ready if job.world.store.load().replica(server, model) is None]
+        job.world.store.commit(job.token, [SetReplica(_replica(job, server, model)) for model in new])
+        try:
+            late = job.routing.join(server, ready)
+        except DistctlError as error:
+            problems |= dict.fromkeys(ready, error)
+        else:
+            problems |= dict.fromkeys(ready, late) if late else {}
+    return [problems.get(op.model) for op in ops]
 
 
 def _leave(job: Job, op: Leave, report: Report) -> None:
@@ -248,7 +272,6 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     ConfigureServer: _rewrite,
     LoadReplica: _load,
     UnloadReplica: _unload,
-    Join: _join,
     Leave: _leave,
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
