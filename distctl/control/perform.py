@@ -6,7 +6,7 @@ record before it acts, and asks for an end state rather than for a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,7 +119,7 @@ def _start(job: Job, op: StartServer, report: Report) -> None:
     before = job.world.store.load()
     new = [model for model in op.models if before.replica(op.server, model) is None]
     _remember(job, op.node)
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, model)) for model in new])
+    _place(job, op.server, new)
     _configure(job, server, loading=op.models)
     job.world.node(op.node).start(server)
     limits = job.nodes[op.node].timeouts
@@ -127,7 +127,7 @@ def _start(job: Job, op: StartServer, report: Report) -> None:
     if not op.stopped:
         for model in op.models:
             _renew(job, server, model, before.replica(op.server, model), report)
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, m)) for m in op.models])
+    _place(job, op.server, op.models)
 
 
 def _renew(job: Job, server: Server, model: str, before: Replica | None, report: Report) -> None:
@@ -142,10 +142,13 @@ def _remember(job: Job, place: str) -> None:
         job.world.store.commit(job.token, [SetKnown(Known(place, job.documents[place]))])
 
 
-def _replica(job: Job, server: ServerId, model: str) -> Replica:
-    """The replica with its wanted content, and the slot that the record has for it."""
-    known = job.world.store.load().replica(server, model) or Replica(server, model)
-    return replace(known, digest=job.contents.get(model, ""))
+def _place(job: Job, server: ServerId, models: Iterable[str]) -> None:
+    """Write replicas with their wanted content, and the slots that the record has for them."""
+    record = job.world.store.load()
+    known = (record.replica(server, model) or Replica(server, model) for model in models)
+    changes = [SetReplica(replace(r, digest=job.contents.get(r.model, ""))) for r in known]
+    if changes:
+        job.world.store.commit(job.token, changes)
 
 
 def _configure(job: Job, server: Server, *, without: str = "", loading: Collection[str] = ()) -> None:
@@ -176,7 +179,7 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
     """The record names a new content only once it is loaded: a process that dies before loads it again."""
     server = job.server(op.server)
     if job.world.store.load().replica(op.server, op.model) is None:
-        job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
+        _place(job, op.server, (op.model,))
     _configure(job, server, loading=(op.model,))
     try:
         reload_model(job.world, server, op.model, seconds=job.load_seconds(server), report=report)
@@ -192,7 +195,7 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
             output=error.output,
             hint=error.hint,
         ) from error
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
+    _place(job, op.server, (op.model,))
 
 
 def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
@@ -209,8 +212,8 @@ def _join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | 
     ready = [op.model for op in ops if op.model not in problems]
     if ready:
         report("waiting for the routers' own checks")
-        new = [model for model in ready if job.world.store.load().replica(server, model) is None]
-        job.world.store.commit(job.token, [SetReplica(_replica(job, server, model)) for model in new])
+        record = job.world.store.load()
+        _place(job, server, [model for model in ready if record.replica(server, model) is None])
         try:
             late = job.routing.join(server, ready)
         except DistctlError as error:

@@ -260,6 +260,15 @@ def test_one_of_two_routers_that_is_down_is_told_later_and_before_anything_leave
     assert operator.promise.kept()
 
 
+def test_a_first_up_tells_a_router_no_more_often_than_there_are_servers() -> None:
+    """However many models each of them serves."""
+    names = [f"n{number}" for number in range(WIDTH)]
+    operator = Operator(spec([node(n) for n in names], [model(f"m{i}", len(names)) for i in range(5)]))
+    operator.up()
+    assert sum("apply" in change for change in operator.cluster.calls.changes) <= 1 + len(names)
+    assert all(len(operator.cluster.answering(f"m{i}")) == len(names) for i in range(5))
+
+
 def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_later() -> None:
     """Without that Ctrl-C would wait for the drain's deadline, five minutes by default."""
     operator = Operator(spec([node(name) for name in "abc"], [model("digits", 2)]))
