@@ -7,7 +7,7 @@ translates every foreign exception into one of `errors`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,8 +76,10 @@ class NodeControl(Protocol):
     def look(self) -> NodeSight:
         """What is on the node, in one round trip. A node that cannot be reached is told in `error`."""
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file, and from now on show its generation at each change.
+
+        `also` are other records from which the node may be taken.
 
         Raises NodeLocked, StaleGeneration (a newer one was there), ForeignNode (another cluster or record).
         """

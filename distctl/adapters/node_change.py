@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from distctl.cluster.snapshot import Owner
@@ -56,9 +56,9 @@ class Changes:
             raise CommandFailed(self._node, tried, result.status, output=output)
         return result
 
-    def claim(self, owner: Owner, *, tried: str) -> None:
+    def claim(self, owner: Owner, *, tried: str, also: Iterable[str] = ()) -> None:
         """Write the owner file; from now on changes are made as this owner."""
-        self._write(owner, owner, tried)
+        self._write(owner, owner, tried, also)
         self.owner = owner
 
     def let_go(self, *, changed: bool) -> None:
@@ -69,9 +69,10 @@ class Changes:
             self._write(self.owner, done, "letting go of the node")
             self.owner = done if changed else None
 
-    def _write(self, ours: Owner, owner: Owner, tried: str) -> None:
+    def _write(self, ours: Owner, owner: Owner, tried: str, also: Iterable[str] = ()) -> None:
         """Write an owner file as the owner that we are."""
-        self.check(self._sent(fence.claim(self._paths(), ours, owner, wait=self._wait), tried, STEP), tried)
+        script = fence.claim(self._paths(), ours, owner, wait=self._wait, also=also)
+        self.check(self._sent(script, tried, STEP), tried)
 
     def _sent(self, script: str, tried: str, deadline: float) -> Result:
         with self._one_at_a_time:

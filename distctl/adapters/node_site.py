@@ -7,7 +7,7 @@ they print. Nothing is decided here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from distctl.adapters.node_change import Changes
 from distctl.adapters.node_depot import NodeDepot
@@ -123,9 +123,9 @@ class NodeSite:
         """Run a changing script under the node's lock as its owner; see `node_change.Changes.run`."""
         return self._changes.run(script, tried=tried, deadline=deadline)
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file, and show its generation from now on; see `ports.NodeControl`."""
-        self._changes.claim(owner, tried="claiming the node")
+        self._changes.claim(owner, tried="claiming the node", also=also)
 
     def confirm(self) -> None:
         """Raise when the node was taken over since it was claimed; see `ports.NodeControl`."""

@@ -27,7 +27,7 @@ from distctl.cluster.record import (
 )
 from distctl.cluster.snapshot import Owner, Snapshot
 from distctl.cluster.spec import RouterId
-from distctl.control.adopt import adoption, intents_text, refuse_at_work, uncarried
+from distctl.control.adopt import adopted, adoption, intents_text, refuse_at_work, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
@@ -216,8 +216,9 @@ def carry_out(
     owner = _next_owner(session, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
-    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
-    claim(session.world, nodes, owner)
+    taken = adopted(prepared.record, prepared.snapshot)
+    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away), *taken}))
+    claim(session.world, nodes, owner, also=set(taken.values()))
     try:
         session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         outcomes = execute(
@@ -235,10 +236,11 @@ def carry_out(
 
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
-    nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
+    taken = adopted(prepared.record, prepared.snapshot)
+    nodes = session.ours(sorted({*uncarried(prepared.record, prepared.snapshot), *taken}))
     if nodes:
         owner = _next_owner(session, prepared.record)
-        claim(session.world, nodes, owner)
+        claim(session.world, nodes, owner, also=set(taken.values()))
         session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         let_go(session.world, nodes)
 

@@ -7,7 +7,7 @@ record before it acts, and asks for an end state rather than for a change.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distctl.cluster.record import (
@@ -60,9 +60,9 @@ class Job:
     models: Mapping[str, ModelSpec]
     contents: Mapping[str, str]  # model to digest
     documents: Mapping[str, str]  # node to JSON, for the record
-    cleared: Mapping[str, str]  # the same of the file's nodes, without the servers that left them
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
+    cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
 
     def server(self, server: ServerId) -> Server:
         """The server of that id."""

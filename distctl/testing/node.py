@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -101,11 +101,11 @@ class FakeNode:
                 },
             )
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file. Raises NodeLocked, ForeignNode, StaleGeneration, Unreachable."""
         with self._calls.change(f"{self._machine.name}: claim"):
             self._reach("claim")
-            self._compare(owner)
+            self._compare(owner, also)
             self._claimed = self._machine.owner = owner
 
     def confirm(self) -> None:
@@ -228,13 +228,13 @@ class FakeNode:
         if not self._machine.reachable:
             raise Unreachable(self._machine.name, tried, "no route to host")
 
-    def _compare(self, ours: Owner) -> None:
+    def _compare(self, ours: Owner, also: Iterable[str] = ()) -> None:
         name, found = self._machine.name, self._machine.owner
         if self._machine.locked_by:
             raise NodeLocked(name, "take its lock", f"{self._machine.locked_by} changes it")
         if found is None:
             return
-        if (found.cluster, found.record) != (ours.cluster, ours.record):
+        if found.cluster != ours.cluster or found.record not in (ours.record, *also):
             raise ForeignNode(name, "compare the owner file", f"it belongs to {found.cluster}, by {found.by}")
         if (found.generation, found.run) != (ours.generation, ours.run) and (
             found.generation >= ours.generation

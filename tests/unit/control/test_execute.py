@@ -58,7 +58,6 @@ class Bench:
             {m.name: m for m in self.spec.models},
             {"digits": self.cluster.folder("digits").digest},
             documents,
-            documents,
         )
         self.seen: list[Outcome] = []
         self._lock = Lock()
