@@ -119,6 +119,12 @@ class Course:
             self._queues.clear()
             self._skip([number for number in self._steps if number not in running], why)
 
+    def tell_running(self, text: str) -> None:
+        """Say something of every step that has not ended."""
+        for future, steps in self.running.items():
+            for step in () if future.done() else steps:
+                self.watch(Outcome(step, State.RUNNING, detail=text))
+
     def _queue_if_met(self, number: int) -> None:
         if not self._unmet[number] and number not in self.outcomes:
             heappush(self._queues[self._steps[number].operation.node], number)
@@ -163,6 +169,7 @@ def execute(
             _run(course, pool, renew)
         except BaseException:
             course.over.set()
+            course.tell_running("the command ends once this step has")
             raise
     return tuple(course.outcomes[step.number] for step in plan.steps)
 

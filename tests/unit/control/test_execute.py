@@ -195,6 +195,29 @@ def test_a_router_that_was_taken_over_ends_the_command_too() -> None:
         bench.run(plan((StartServer(A, ("digits",)), []), (Join(A, "digits"), [1])))
 
 
+def test_a_command_that_is_interrupted_says_at_once_what_it_waits_for() -> None:
+    """A stop that is under way ends first; the reader must not wonder."""
+    bench = Bench()
+    stopping, told = Event(), Event()
+
+    def stop(change: str) -> None:
+        stopping.set()
+        assert told.wait(10), "nothing was said while the step went on"
+
+    def watch(outcome: Outcome) -> None:
+        if outcome.detail == "the command ends once this step has":
+            told.set()
+
+    def renew() -> None:
+        assert stopping.wait(10)
+        raise Interrupted("interrupted by SIGINT")
+
+    bench.cluster.calls.watch = stop
+    with pytest.raises(Interrupted):
+        execute(bench.job, plan((push("a"), []), (push("a"), [1])), watch=watch, renew=renew)
+    assert bench.cluster.calls.changes.count("a: push digits") == 1
+
+
 def test_more_nodes_than_fit_side_by_side_wait_their_turn() -> None:
     names = [f"n{number}" for number in range(3 * WIDTH)]
     operator = Operator(spec([node(name) for name in names], [model("digits", len(names))]))
