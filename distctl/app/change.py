@@ -12,6 +12,7 @@ from uuid import uuid4
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
+from distctl.cluster.lease import said
 from distctl.cluster.record import (
     AddEvent,
     Adopt,
@@ -77,14 +78,19 @@ def leased(
 ) -> Iterator[Keeper]:
     """The right to change the cluster, given back at the end whatever happens.
 
-    Waits up to `wait` seconds for somebody else to finish. Raises LeaseHeld.
+    Waits up to `wait` seconds for somebody else to finish, and not at all for a process of this machine that
+    has ended. Raises LeaseHeld.
     """
     deadline, told = time.monotonic() + wait, False
+    dead: Lease | None = None
     while True:
         try:
             keeper = Keeper(session, session.store.acquire(session.owner, reason, seconds=LEASE))
             break
         except LeaseHeld as error:
+            if dead is None and (dead := _dead(session)):
+                session.store.release(dead)
+                continue
             if time.monotonic() >= deadline:
                 raise
             if not told:
@@ -92,9 +98,20 @@ def leased(
                 told = True
             session.clock.sleep(RETRY)
     try:
+        if dead is not None:
+            text = f"took the lease of {said(dead.owner)}, whose process has ended, during: {dead.reason}"
+            say(text)
+            event = Event(session.clock.now(), "lease", session.spec.cluster, text, session.author)
+            session.store.commit(keeper.lease.token, [AddEvent(event)])
         yield keeper
     finally:
         session.store.release(keeper.lease)
+
+
+def _dead(session: Session) -> Lease | None:
+    """The lease of a process of this machine that was killed: nobody renews it, and nobody gives it back."""
+    held = session.store.holder()
+    return held if held is not None and session.has_ended(held.owner) else None
 
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
@@ -122,7 +139,7 @@ def prepare(
     session.remember(record)
     snapshot = look(session, record)
     if keeper is not None:
-        refuse_at_work(record, snapshot)
+        refuse_at_work(record, snapshot, ended=session.has_ended)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)

@@ -12,8 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distctl.adapters.process import ended, mark
 from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
 from distctl.cluster.content import Archive, Folder
+from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterView
 from distctl.cluster.snapshot import Snapshot
@@ -48,7 +50,7 @@ class Session:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.author = f"{getpass.getuser()}@{socket.gethostname()}"
-        self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+        self.owner = f"{self.author}:{os.getpid()}{MARK}{uuid.uuid4().hex[:6]}{MARK}{mark(os.getpid())}"
         self.routed = inventory.spec  # with the routers that left the file and run on
         self._record: Record | None = None
         self._folders: dict[str, Folder] = {}
@@ -77,6 +79,10 @@ class Session:
         """Keep the record that was read last: nodes and routers that left the file are found in it."""
         self._record = record
         self.routed = with_left_routers(self.spec, record, self.store)
+
+    def has_ended(self, owner: str) -> bool:
+        """Whether the process that held a lease or claimed a node ran on this machine and is no more."""
+        return ended(owner.rpartition(MARK)[2])
 
     # --- nodes --------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ Thus a fresh checkout duplicates nothing and undrains nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 
 from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
@@ -73,18 +73,20 @@ def adopted(record: Record, snapshot: Snapshot) -> dict[str, str]:
     return {name: owner.record for name, owner in sorted(owners.items()) if owner.record != record.id}
 
 
-def refuse_at_work(record: Record, snapshot: Snapshot) -> None:
+def refuse_at_work(
+    record: Record, snapshot: Snapshot, *, ended: Callable[[str], bool] = lambda _run: False
+) -> None:
     """Raise NodeLocked while somebody with another record, or another copy of this one, changes the nodes.
 
     The lease keeps apart those who share a record; these meet on the nodes alone. A claim that was not let go
-    counts for as long as it says: its run may have died. One from the future says that clocks differ, and
-    is left to the fence.
+    counts for as long as it says, unless its run is known to have `ended`. One from the future says that
+    clocks differ, and is left to the fence.
     """
     for name, sight in sorted(snapshot.nodes.items()):
         owner = sight.owner
         if owner is None or (owner.record == record.id and owner.generation <= record.generation):
             continue
-        if owner.at <= snapshot.at < owner.until:
+        if owner.at <= snapshot.at < owner.until and not ended(owner.run):
             raise NodeLocked(
                 name,
                 "compare the owner file",

@@ -188,7 +188,7 @@ def test_two_operators_at_once_with_two_records_never_both_change_a_node(cluster
     for place in ("n1", "n2", "local"):
         owner = owner_of(cluster, place)
         assert int(owner["generation"]) == generation + 1, owner
-        assert f":{ran[winner][0]}:" in owner["run"], owner
+        assert f":{ran[winner][0]}/" in owner["run"], owner
         assert float(owner["until"]) == 0.0, owner
     for file in files:
         assert "Nothing to do" in cluster.run("up", "-y", "-i", file).err

@@ -128,6 +128,7 @@ def test_whoever_is_at_work_with_another_record_is_not_disturbed(
     if not refused:
         refuse_at_work(record, snapshot)
         return
+    refuse_at_work(record, snapshot, ended=lambda run: run == working.run)
     with pytest.raises(
         NodeLocked, match=r"ada@desk has been changing this cluster for 10 s.*runs out in 20 s"
     ):
