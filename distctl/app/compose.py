@@ -157,6 +157,21 @@ def _answers(endpoint: Endpoint) -> bool:
     return True
 
 
+def once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells each text the first time only. A secret is read again for every connection that needs it."""
+    told: set[str] = set()
+    lock = Lock()
+
+    def first(text: str) -> None:
+        with lock:
+            if text in told:
+                return
+            told.add(text)
+        tell(text)
+
+    return first
+
+
 @contextmanager
 def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Iterator[Session]:
     """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
@@ -170,9 +185,10 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
 
     inventory = read_inventory(explicit)
     folder = inventory.file.parent
+    warned = once(warn)
 
     def secret(ref: SecretRef) -> str:
-        return resolve(ref, folder)
+        return resolve(ref, folder, warn=warned)
 
     password = inventory.store.password
     clock = SystemClock()
@@ -182,7 +198,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         cluster=inventory.spec.cluster,
         password=(lambda: secret(password)) if password else None,
     )
-    connections = Connections(secret=secret, warn=warn)
+    connections = Connections(secret=secret, warn=warned)
     artifacts = Artifacts.from_environment()
     session = Session(inventory)
     makers = Makers(session, connections, artifacts, clock)

@@ -89,7 +89,8 @@ class Session:
     def node(self, name: str) -> Node:
         """A node of the file, one that left it, or this machine as a router's place. Raises KeyError."""
         if name == LOCAL and not any(n.name == LOCAL for n in self.spec.nodes):
-            return Node(LOCAL, Connection.LOCAL, "127.0.0.1", "127.0.0.1")
+            directory = self.spec.directory
+            return Node(LOCAL, Connection.LOCAL, "127.0.0.1", "127.0.0.1", directory=directory)
         for node in (*self.spec.nodes, *self.leaving(self._record)):
             if node.name == name:
                 return node
