@@ -37,8 +37,7 @@ from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
 from distctl.policy.plan import Plan
-from distctl.policy.ports import taken_ports
-from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
+from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works
@@ -176,37 +175,6 @@ def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, p
     if keeper is not None:
         session.store.commit(keeper.lease.token, measured)
     return replace(with_changes(prepared, session, measured, prune=prune), ways=tried)
-
-
-def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
-    """Raise NodeError, with the holder's name, when a port that the plan needs is in use."""
-    found = taken_ports(prepared.plan, session.spec, prepared.snapshot)
-    if found:
-        first = found[0]
-        ports = ", ".join(f"{t.port} (by {t.holder})" for t in found if t.node == first.node)
-        raise NodeError(
-            first.node,
-            f"start {first.what}",
-            f"ports in use: {ports}; nothing was changed",
-            hint="stop what holds them, or give other ports in the inventory",
-        )
-
-
-def refuse_lost_ways(session: Session, prepared: Prepared) -> None:
-    """Raise NodeError when a router that the plan depends on cannot reach a server, with what to do."""
-    tried = {(way.router, way.server) for way in prepared.ways}
-    needed = ways(prepared.plan, session.spec)
-    found = (*prepared.ways, *try_ways(session, [pair for pair in needed if pair not in tried]))
-    missing = [way for way in lost(found) if (way.router, way.server) in needed]
-    if missing:
-        first = missing[0]
-        more = f" (and {len(missing) - 1} more ways)" if len(missing) > 1 else ""
-        raise NodeError(
-            first.router.place,
-            "reach every server",
-            f"{told(first)}{more}; nothing was changed",
-            hint=remedy(first),
-        )
 
 
 def _ended_pins(session: Session, record: Record) -> list[Change]:

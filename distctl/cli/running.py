@@ -65,7 +65,8 @@ def change(
     show: bool = True,
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
-    from distctl.app.change import carry_intents, carry_out, refuse_lost_ways, refuse_taken_ports
+    from distctl.app.change import carry_intents, carry_out
+    from distctl.app.preconditions import refuse_lost_ways, refuse_taken_ports
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError, Refused
 
