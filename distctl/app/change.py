@@ -137,9 +137,9 @@ def prepare(
     record = session.store.load()
     session.remember(record)
     snapshot = look(session, record)
+    learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     if keeper is not None:
         refuse_at_work(record, snapshot, ended=session.has_ended)
-    learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
     facts = _facts(record, snapshot)

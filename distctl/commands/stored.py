@@ -85,7 +85,7 @@ if [ "$free" -lt {wanted} ]; then echo "$free"; exit {TOO_SMALL}; fi
 def take_over(paths: NodePaths, run: str) -> str:
     """Lines that make the run's folder for uploads: the one of a run before, with what had arrived, if any.
 
-    A run before that still copies was refused by the fence from now on, and writes the same bytes.
+    A run before that still copies is refused by the fence from now on, and writes the same bytes.
     """
     mine = quote(paths.incoming(run))
     return f"""for left in {quote(paths.uploads)}/*/; do

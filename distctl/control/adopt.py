@@ -44,13 +44,13 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
         newer = newest.generation > record.generation
         return [Adopt(record.id, newest.generation), *_carried(spec, snapshot, [newest])] if newer else []
     if not adopt and (record.generation > 0 or len({owner.record for owner in foreign.values()}) > 1):
-        raise _refusal(record, foreign)
+        raise _refusal(foreign)
     several = sorted(foreign.values(), key=lambda o: o.generation)
     taken = Adopt(several[-1].record, newest.generation)
     return [taken, *_carried(spec, snapshot, several)]
 
 
-def _refusal(record: Record, foreign: Mapping[str, Owner]) -> ForeignNode:
+def _refusal(foreign: Mapping[str, Owner]) -> ForeignNode:
     """Why nodes are not taken over unless somebody means it."""
     records: dict[str, tuple[str, Owner]] = {}
     for name, owner in foreign.items():
