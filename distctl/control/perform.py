@@ -24,7 +24,7 @@ from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
 from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
-from distctl.errors import DistctlError, HealthGateFailed, NodeError
+from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -201,8 +201,18 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
 def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
     report("unloading")
     _configure(job, job.server(op.server), without=op.model)
-    job.world.triton(op.server).unload(op.model)
+    try:
+        job.world.triton(op.server).unload(op.model)
+    except TritonError:
+        if _runs(job, op.server):
+            raise  # one that was stopped has nothing loaded, and its start script no longer names the model
     job.world.store.commit(job.token, [DropReplica(op.server, op.model)])
+
+
+def _runs(job: Job, server: ServerId) -> bool:
+    """Whether a server's process is there now."""
+    unit = job.world.node(server.node).look().units.get(f"server-{server.server}")
+    return unit is None or unit.process is not None
 
 
 def _join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | None]:

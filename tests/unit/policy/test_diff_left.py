@@ -125,6 +125,16 @@ def test_pruned_it_is_unloaded_and_its_pool_goes_in_one_reload_at_the_end() -> N
     assert operator.plan(prune=True).empty
 
 
+def test_a_model_that_left_the_file_is_pruned_off_a_server_that_stands_still_too() -> None:
+    operator = running(1, nodes="ab")
+    operator.drain("a", stop=True)
+    operator.spec = replace(operator.spec, models=())
+    operator.up(prune=True)
+    assert not operator.cluster.triton(A).up
+    assert operator.cluster.store.record.places == {}
+    assert operator.plan(prune=True).empty
+
+
 OLD = RouterId("old", "lb")
 
 
