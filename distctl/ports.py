@@ -7,7 +7,7 @@ translates every foreign exception into one of `errors`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,14 +76,23 @@ class NodeControl(Protocol):
     def look(self) -> NodeSight:
         """What is on the node, in one round trip. A node that cannot be reached is told in `error`."""
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file, and from now on show its generation at each change.
+
+        `also` are other records from which the node may be taken.
 
         Raises NodeLocked, StaleGeneration (a newer one was there), ForeignNode (another cluster or record).
         """
 
-    def release(self) -> None:
-        """Say in the owner file that the work is done."""
+    def confirm(self) -> None:
+        """Raise StaleGeneration or ForeignNode when somebody took the node over since it was claimed."""
+
+    def release(self, *, changed: bool = True) -> None:
+        """Say in the owner file that the work is done.
+
+        Where nothing was `changed` the file shows the generation before again: whoever was given the other
+        nodes is then the only one that counted on.
+        """
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder, or all of it but the stored models.
@@ -107,6 +116,9 @@ class ServerControl(Protocol):
 
     def stop(self, server: Server, *, seconds: float) -> None:
         """SIGTERM, `seconds` for Triton's own exit, SIGKILL of the whole group, shared memory cleared."""
+
+    def clear(self, server: Server) -> None:
+        """Remove a stopped server's start script, links, key and log; nothing to do where it never was."""
 
     def key(self, server: Server) -> str:
         """The random key of the server's restricted API, which is kept on the node alone."""

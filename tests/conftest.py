@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hosts import Hosts, missing
@@ -16,3 +16,20 @@ def hosts() -> Iterator[Hosts]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     with Hosts() as made:
         yield made
+
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Tells a measured figure at the end of the run, also of a test that passed."""
+    told = pytestconfig.stash.setdefault(FIGURES, [])
+    return told.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.write_line(line)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from distctl.cluster.snapshot import Owner
 from distctl.commands import fence
@@ -55,10 +56,23 @@ class Changes:
             raise CommandFailed(self._node, tried, result.status, output=output)
         return result
 
-    def claim(self, owner: Owner, *, tried: str) -> None:
+    def claim(self, owner: Owner, *, tried: str, also: Iterable[str] = ()) -> None:
         """Write the owner file; from now on changes are made as this owner."""
-        self.check(self._sent(fence.claim(self._paths(), owner, wait=self._wait), tried, STEP), tried)
+        self._write(owner, owner, tried, also)
         self.owner = owner
+
+    def let_go(self, *, changed: bool) -> None:
+        """Write that the work is done; nothing can be changed any more before the next claim."""
+        if self.owner is not None:
+            before = self.owner.generation if changed else self.owner.generation - 1
+            done = replace(self.owner, until=0.0, generation=before)
+            self._write(self.owner, done, "letting go of the node")
+            self.owner = done if changed else None
+
+    def _write(self, ours: Owner, owner: Owner, tried: str, also: Iterable[str] = ()) -> None:
+        """Write an owner file as the owner that we are."""
+        script = fence.claim(self._paths(), ours, owner, wait=self._wait, also=also)
+        self.check(self._sent(script, tried, STEP), tried)
 
     def _sent(self, script: str, tried: str, deadline: float) -> Result:
         with self._one_at_a_time:
@@ -83,8 +97,8 @@ def refused(node: str, tried: str, result: Result) -> NodeError:
         problem = f"the node belongs to cluster {owner.cluster}, record {owner.record[:12]}{who}"
         hint = f"take it down from there, or give {node} another `directory`"
         return ForeignNode(node, tried, problem, hint=hint)
-    problem = f"the node was changed by a newer generation, {owner.generation}{who}"
-    return StaleGeneration(node, tried, problem, hint="distctl plan")
+    problem = f"another run took the node over: generation {owner.generation}{who}"
+    return StaleGeneration(node, tried, problem, hint="distctl plan shows what is left to do")
 
 
 def _who(owner: Owner) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 
 from distctl.adapters.node_change import Changes
@@ -23,19 +24,21 @@ class NodeDepot:
         self, node: str, connector: Connector, changes: Changes, paths: Callable[[], NodePaths]
     ) -> None:
         self._node, self._connector, self._changes, self._paths = node, connector, changes, paths
+        self._run = secrets.token_hex(4)  # names what this process copies
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
         """Put a runtime there and unpack it, unless it is there; see `ports.Depot`."""
         paths, tried = self._paths(), f"installing runtime {archive.digest}"
         there = self._changes.run(
             f"if [ -d {quote(paths.runtime(archive.digest))} ]; then echo there; exit 0; fi\n"
-            + stored.room(paths, archive.size + archive.unpacked),
+            + stored.room(paths, archive.size + archive.unpacked)
+            + stored.take_over(paths, self._run),
             tried=tried,
         )
         self._checked(there, tried, archive.size + archive.unpacked)
         if there.stdout.strip() == "there":
             return
-        target = f"{paths.uploads}/{archive.digest}.tar.gz"
+        target = f"{paths.incoming(self._run)}/{archive.digest}.tar.gz"
         self._put([Upload(archive.path, target, 0o600)], archive.size, progress)
         unpacked = self._changes.run(
             stored.unpack_runtime(paths, archive.digest, target),
@@ -50,7 +53,7 @@ class NodeDepot:
         tried = f"pushing {model} {digest}"
         asked = self._changes.run(
             f"if [ -d {quote(paths.model(model, digest))} ]; then exit 0; fi\n"
-            + stored.missing_files(paths, model, folder.files),
+            + stored.missing_files(paths, self._run, model, folder.files),
             tried=tried,
             deadline=_deadline(folder.size),
         )
@@ -62,14 +65,14 @@ class NodeDepot:
             self._checked(self._changes.run(stored.room(paths, size), tried=tried), tried, size)
             self._put(
                 [
-                    Upload(folder.root / file.path, stored.upload_of(paths, model, file.sha256))
+                    Upload(folder.root / file.path, stored.upload_of(paths, self._run, model, file.sha256))
                     for file in new
                 ],
                 size,
                 progress,
             )
         placed = self._changes.run(
-            stored.place_model(paths, model, digest, folder.files),
+            stored.place_model(paths, self._run, model, digest, folder.files),
             tried=tried,
             deadline=_deadline(folder.size),
         )

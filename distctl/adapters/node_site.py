@@ -7,8 +7,7 @@ they print. Nothing is decided here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 
 from distctl.adapters.node_change import Changes
 from distctl.adapters.node_depot import NodeDepot
@@ -125,15 +124,19 @@ class NodeSite:
         """Run a changing script under the node's lock as its owner; see `node_change.Changes.run`."""
         return self._changes.run(script, tried=tried, deadline=deadline)
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file, and show its generation from now on; see `ports.NodeControl`."""
-        self._changes.claim(owner, tried="claiming the node")
+        self._changes.claim(owner, tried="claiming the node", also=also)
 
-    def release(self) -> None:
+    def confirm(self) -> None:
+        """Raise when the node was taken over since it was claimed; see `ports.NodeControl`."""
+        if self._changes.owner is not None:
+            self._changes.run(":", tried="making sure that the node is still ours")
+
+    def release(self, *, changed: bool = True) -> None:
         """Say in the owner file that the work is done. A node that was removed meanwhile is let go too."""
         if self._changes.owner is not None:
-            done = replace(self._changes.owner, until=0.0)
-            self._changes.claim(done, tried="letting go of the node")
+            self._changes.let_go(changed=changed)
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder; see `ports.NodeControl`."""
@@ -163,6 +166,11 @@ class NodeSite:
         """Stop the process with everything that it started; see `ports.ServerControl`."""
         script = units.stop(self._unit(server), seconds, self.manager)
         self._changes.must(script, tried=f"stopping {server.id}", deadline=seconds + 60)
+
+    def clear(self, server: Server) -> None:
+        """Remove what is kept of a stopped server; see `ports.ServerControl`."""
+        script = f"rm -rf {quote(self._unit(server).folder)}"
+        self._changes.must(script, tried=f"removing {server.id}")
 
     def key(self, server: Server) -> str:
         """The key of the server's restricted API; see `ports.ServerControl`. Empty when there is none yet."""

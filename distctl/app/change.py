@@ -13,6 +13,7 @@ from distctl.app.looking import look, new_facts
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
+from distctl.cluster.lease import said
 from distctl.cluster.record import (
     AddEvent,
     Adopt,
@@ -27,7 +28,8 @@ from distctl.cluster.record import (
     apply,
 )
 from distctl.cluster.snapshot import Owner, Snapshot
-from distctl.control.adopt import adoption, intents_text, uncarried
+from distctl.cluster.spec import RouterId
+from distctl.control.adopt import adopted, adoption, intents_text, refuse_at_work, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
@@ -35,8 +37,7 @@ from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
 from distctl.policy.plan import Plan
-from distctl.policy.ports import taken_ports
-from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
+from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works
@@ -76,14 +77,19 @@ def leased(
 ) -> Iterator[Keeper]:
     """The right to change the cluster, given back at the end whatever happens.
 
-    Waits up to `wait` seconds for somebody else to finish. Raises LeaseHeld.
+    Waits up to `wait` seconds for somebody else to finish, and not at all for a process of this machine that
+    has ended. Raises LeaseHeld.
     """
     deadline, told = time.monotonic() + wait, False
+    dead: Lease | None = None
     while True:
         try:
             keeper = Keeper(session, session.store.acquire(session.owner, reason, seconds=LEASE))
             break
         except LeaseHeld as error:
+            if dead is None and (dead := _dead(session)):
+                session.store.release(dead)
+                continue
             if time.monotonic() >= deadline:
                 raise
             if not told:
@@ -91,9 +97,20 @@ def leased(
                 told = True
             session.clock.sleep(RETRY)
     try:
+        if dead is not None:
+            text = f"took the lease of {said(dead.owner)}, whose process has ended, during: {dead.reason}"
+            say(text)
+            event = Event(session.clock.now(), "lease", session.spec.cluster, text, session.author)
+            session.store.commit(keeper.lease.token, [AddEvent(event)])
         yield keeper
     finally:
         session.store.release(keeper.lease)
+
+
+def _dead(session: Session) -> Lease | None:
+    """The lease of a process of this machine that was killed: nobody renews it, and nobody gives it back."""
+    held = session.store.holder()
+    return held if held is not None and session.has_ended(held.owner) else None
 
 
 def prepare(
@@ -107,7 +124,8 @@ def prepare(
     """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
 
     `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
-    Raises ForeignNode when the nodes belong to another cluster or record.
+    Raises ForeignNode when the nodes belong to another cluster or record, NodeLocked while another copy of
+    the record is at work on them.
     """
     record = session.store.load()
     session.remember(record)
@@ -116,6 +134,8 @@ def prepare(
     record = reduce(apply, facts, record)
     session.remember(record)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
+    if keeper is not None:
+        refuse_at_work(record, snapshot, ended=session.has_ended)
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
     if keeper is not None:
@@ -145,37 +165,6 @@ def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, p
     return replace(with_changes(prepared, session, measured, prune=prune), ways=tried)
 
 
-def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
-    """Raise NodeError, with the holder's name, when a port that the plan needs is in use."""
-    found = taken_ports(prepared.plan, session.spec, prepared.snapshot)
-    if found:
-        first = found[0]
-        ports = ", ".join(f"{t.port} (by {t.holder})" for t in found if t.node == first.node)
-        raise NodeError(
-            first.node,
-            f"start {first.what}",
-            f"ports in use: {ports}; nothing was changed",
-            hint="stop what holds them, or give other ports in the inventory",
-        )
-
-
-def refuse_lost_ways(session: Session, prepared: Prepared) -> None:
-    """Raise NodeError when a router that the plan depends on cannot reach a server, with what to do."""
-    tried = {(way.router, way.server) for way in prepared.ways}
-    needed = ways(prepared.plan, session.spec)
-    found = (*prepared.ways, *try_ways(session, [pair for pair in needed if pair not in tried]))
-    missing = [way for way in lost(found) if (way.router, way.server) in needed]
-    if missing:
-        first = missing[0]
-        more = f" (and {len(missing) - 1} more ways)" if len(missing) > 1 else ""
-        raise NodeError(
-            first.router.place,
-            "reach every server",
-            f"{told(first)}{more}; nothing was changed",
-            hint=remedy(first),
-        )
-
-
 def _ended_pins(session: Session, record: Record) -> list[Change]:
     files = {model.name: model.replicas for model in session.spec.models}
     return [DropPin(m) for m, pin in record.pins.items() if files.get(m) not in (None, pin.over)]
@@ -194,14 +183,17 @@ def carry_out(
 ) -> tuple[Outcome, ...]:
     """Carry out a plan under the lease: claim the nodes, do every step, let go, write what became of it.
 
-    Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
+    Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed, and when somebody
+    else takes a node over on the way.
     """
-    owner = _next_owner(session, keeper, prepared.record)
+    owner = _next_owner(session, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
-    told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
-    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
-    claim(session.world, nodes, owner)
+    told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
+    taken = adopted(prepared.record, prepared.snapshot)
+    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away), *taken}))
+    claim(session.world, nodes, owner, also=set(taken.values()))
     try:
+        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         outcomes = execute(
             _job(session, keeper, prepared, force, drain_seconds),
             prepared.plan,
@@ -217,16 +209,23 @@ def carry_out(
 
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
-    nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
+    taken = adopted(prepared.record, prepared.snapshot)
+    nodes = session.ours(sorted({*uncarried(prepared.record, prepared.snapshot), *taken}))
     if nodes:
-        claim(session.world, nodes, _next_owner(session, keeper, prepared.record))
+        owner = _next_owner(session, prepared.record)
+        claim(session.world, nodes, owner, also=set(taken.values()))
+        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         let_go(session.world, nodes)
 
 
-def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
-    """Who claims nodes now, with a new generation that is in the record first."""
+def _next_owner(session: Session, record: Record) -> Owner:
+    """Who claims nodes now, with the generation after the record's.
+
+    It goes into the record once the nodes carry it: where another copy of the record was quicker, this one
+    must not count as far as the other, or it would never learn what that one did. A process that dies in
+    between finds it on the nodes again.
+    """
     now = session.clock.now()
-    session.store.commit(keeper.lease.token, [Adopt(record.id, record.generation + 1)])
     return Owner(
         cluster=session.spec.cluster,
         record=record.id,
@@ -235,24 +234,37 @@ def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
         at=now,
         until=now + LEASE,
         intents=intents_text(record),
+        run=session.owner,
     )
 
 
 def _job(
     session: Session, keeper: Keeper, prepared: Prepared, force: bool, drain_seconds: float | None
 ) -> Job:
-    nodes = {node.name: node for node in (*session.spec.nodes, *prepared.wish.leaving)}
+    nodes = {node.name: node for node in session.whole(prepared.record)}
     return Job(
         world=session.world,
         token=keeper.lease.token,
-        routing=session.routing(keeper.lease.token),
+        routing=session.routing(keeper.lease.token, _told(session, prepared), prepared.snapshot),
         nodes=nodes,
         models={model.name: model for model in session.spec.models},
         contents=prepared.wish.contents,
         documents={name: session.document(node) for name, node in nodes.items()},
+        cleared={node.name: session.document(node) for node in session.spec.nodes},
         force=force,
         drain_seconds=drain_seconds,
     )
+
+
+def _told(session: Session, prepared: Prepared) -> tuple[RouterId, ...]:
+    """The routers that are told of every change, and that confirm every drain.
+
+    One that left the file is among them while it answers, unless it is about to be stopped.
+    """
+    sights = prepared.snapshot.routers
+    left = prepared.wish.left if not prepared.wish.prune else ()
+    running = [router for router in left if router in sights and sights[router].running]
+    return (*session.spec.router_ids, *running)
 
 
 def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:

@@ -78,16 +78,12 @@ class Makers:
                 )
             return self.sites[name]
 
-    def server(self, server: ServerId) -> Server:
-        """The server of that id, of the file or of a node that left it."""
-        return next(s for s in self.session.node(server.node).servers if s.id == server)
-
     def triton(self, server: ServerId) -> TritonClient:
         """A server's model control."""
         from distctl.adapters.triton_http import HttpTriton
 
         if server not in self.tritons:
-            found = self.server(server)
+            found = self.session.server(server)
             external = self.session.node(server.node).external
             self.tritons[server] = HttpTriton(
                 self.reach(found, found.http),
@@ -102,7 +98,7 @@ class Makers:
 
         if router not in self.routers:
             site = self.site(router.place)
-            spec = next((r for r in self.session.spec.routers if r.name == router.router), None)
+            spec = next((r for r in self.session.routed.routers if r.name == router.router), None)
             self.routers[router] = HaproxyRouter(
                 self.connections.connector(self.session.node(router.place)),
                 router,
@@ -166,6 +162,21 @@ def _answers(endpoint: Endpoint) -> bool:
     return True
 
 
+def once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells each text the first time only. A secret is read again for every connection that needs it."""
+    told: set[str] = set()
+    lock = Lock()
+
+    def first(text: str) -> None:
+        with lock:
+            if text in told:
+                return
+            told.add(text)
+        tell(text)
+
+    return first
+
+
 @contextmanager
 def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Iterator[Session]:
     """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
@@ -179,9 +190,10 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
 
     inventory = read_inventory(explicit)
     folder = inventory.file.parent
+    warned = once(warn)
 
     def secret(ref: SecretRef) -> str:
-        return resolve(ref, folder)
+        return resolve(ref, folder, warn=warned)
 
     password = inventory.store.password
     clock = SystemClock()
@@ -191,7 +203,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         cluster=inventory.spec.cluster,
         password=(lambda: secret(password)) if password else None,
     )
-    connections = Connections(secret=secret, warn=warn)
+    connections = Connections(secret=secret, warn=warned)
     artifacts = Artifacts.from_environment()
     session = Session(inventory)
     makers = Makers(session, connections, artifacts, clock)

@@ -13,7 +13,7 @@ from distctl.policy.reach import ROUND_TRIP
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
     """Look at everything that the inventory and the record name."""
-    nodes = (*session.spec.nodes, *session.leaving(record), *(session.own_place() if deep else ()))
+    nodes = (*session.whole(record), *(session.own_place() if deep else ()))
     routers = {*session.spec.router_ids, *record.routers}
     left = {node.name for node in session.leaving(record)}  # their servers are those that the record knows
 

@@ -6,13 +6,16 @@ import getpass
 import os
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distctl.adapters.process import ended, mark
+from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
 from distctl.cluster.content import Archive, Folder
+from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterView
 from distctl.cluster.snapshot import Snapshot
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from distctl.control.world import World
     from distctl.ports import Connector
 
-LOCAL = "local"  # the place of a router on this machine when no node of the inventory is meant
-
 
 class Session:
     """What `compose.open_session` gives. Everything heavy is made when it is first asked for."""
@@ -42,7 +43,8 @@ class Session:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.author = f"{getpass.getuser()}@{socket.gethostname()}"
-        self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+        self.owner = f"{self.author}:{os.getpid()}{MARK}{uuid.uuid4().hex[:6]}{MARK}{mark(os.getpid())}"
+        self.routed = inventory.spec  # with the routers that left the file and run on
         self._record: Record | None = None
         self._spec = inventory.spec
         self._folders: dict[str, Folder] = {}
@@ -68,16 +70,22 @@ class Session:
         return self.parts.world
 
     def remember(self, record: Record) -> None:
-        """Keep the record that was read last: nodes that left the file are found in it, and devices."""
+        """Keep the record that was read last: nodes, routers and devices that the file lacks are in it."""
         self._record = record
         self._spec = assigned(self.inventory.spec, record.facts)
+        self.routed = with_left_routers(self.spec, record, self.store)
+
+    def has_ended(self, owner: str) -> bool:
+        """Whether the process that held a lease or claimed a node ran on this machine and is no more."""
+        return ended(owner.rpartition(MARK)[2])
 
     # --- nodes --------------------------------------------------------------------------------------
 
     def node(self, name: str) -> Node:
         """A node of the file, one that left it, or this machine as a router's place. Raises KeyError."""
         if name == LOCAL and not any(n.name == LOCAL for n in self.spec.nodes):
-            return Node(LOCAL, Connection.LOCAL, "127.0.0.1", "127.0.0.1")
+            directory = self.spec.directory
+            return Node(LOCAL, Connection.LOCAL, "127.0.0.1", "127.0.0.1", directory=directory)
         for node in (*self.spec.nodes, *self.leaving(self._record)):
             if node.name == name:
                 return node
@@ -90,11 +98,20 @@ class Session:
 
     def leaving(self, record: Record | None) -> tuple[Node, ...]:
         """Nodes that the record knows and the file does not have any more."""
-        from distctl.app.documents import node_from
+        return left_nodes(self.spec, record)
 
-        named = {node.name for node in self.spec.nodes} | {LOCAL}
-        known = record.known if record else {}
-        return tuple(node_from(known[name].document) for name in sorted(known) if name not in named)
+    def whole(self, record: Record | None) -> tuple[Node, ...]:
+        """Every node that may carry something of ours, with the servers that left it."""
+        left = left_servers(self.spec, record)
+        return (*(with_servers(node, left) for node in self.spec.nodes), *left_nodes(self.spec, record))
+
+    def server(self, server: ServerId) -> Server:
+        """The server of that id, of the file or one that left it. Raises KeyError."""
+        for node in self.whole(self._record):
+            for found in node.servers:
+                if found.id == server:
+                    return found
+        raise KeyError(server)
 
     def document(self, node: Node) -> str:
         """A node as the record keeps it."""
@@ -201,17 +218,18 @@ class Session:
     @cached_property
     def hosts(self) -> dict[str, str]:
         """Serve addresses and the IP addresses that routers are told for them."""
-        nodes = [node for node in (*self.spec.nodes, *self.leaving(self._record)) if node.serves]
+        nodes = [node for node in self.whole(self._record) if node.serves]
         return {node.serve_address: _address(node.serve_address) for node in nodes}
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
         from distctl.policy.view import router_view
 
-        leaving: tuple[Server, ...] = tuple(s for n in self.leaving(record) for s in n.servers)
+        ours = {server.id for server in self.spec.servers}
+        leaving = tuple(s for n in self.whole(record) for s in n.servers if s.id not in ours)
         near = all(host.startswith("127.") or host == "::1" for host in self.hosts.values())
         return router_view(
-            self.spec,
+            self.routed,
             record,
             router,
             hosts=self.hosts,
@@ -249,12 +267,14 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int) -> Routing:
-        """The routers, for one execution."""
+    def routing(self, token: int, routers: Iterable[RouterId], snapshot: Snapshot) -> Routing:
+        """Some routers, for one execution, as they were seen before it."""
         from distctl.policy.stateless import sequence_idle
 
         idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
-        return Routing(self.world, token, self.spec.router_ids, idle=lambda model: idle.get(model, 0.0))
+        told = tuple(routers)
+        silent = {r: s.error for r, s in snapshot.routers.items() if r in told and s.error}
+        return Routing(self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent)
 
     def _face(self, node: Node, *, sixth: bool) -> str:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from distctl.app.leftovers import left_servers
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
@@ -46,9 +47,11 @@ def wish_of(
         placement=placement,
         contents=contents,
         runtimes=runtimes,
-        structures={router: session.structure(meanwhile, router) for router in spec.router_ids},
-        settled={router: session.structure(in_the_end, router) for router in spec.router_ids},
+        structures={router: session.structure(meanwhile, router) for router in session.routed.router_ids},
+        settled={router: session.structure(in_the_end, router) for router in session.routed.router_ids},
         leaving=session.leaving(record),
+        retired=left_servers(spec, record),
+        left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),
         prune=prune,
         awaited=frozenset(awaited),
         stateful=session.stateful,

@@ -65,7 +65,8 @@ def change(
     show: bool = True,
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
-    from distctl.app.change import carry_intents, carry_out, refuse_lost_ways, refuse_taken_ports
+    from distctl.app.change import carry_intents, carry_out
+    from distctl.app.preconditions import refuse_lost_ways, refuse_taken_ports
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError, Refused
 
@@ -101,7 +102,8 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     """Recap per node, every failure with what to do next, one JSON document if wanted; ends with the code."""
     from distctl.policy.verdict import Tally, exit_code
 
-    errors = [*prepared.troubles, *(outcome.error for outcome in outcomes if outcome.error)]
+    found = [*prepared.troubles, *(outcome.error for outcome in outcomes if outcome.error)]
+    errors = list({error.message: error for error in found}.values())  # many steps may say the same
     told = {error.message for error in errors}
     done = sum(outcome.state.value == "done" for outcome in outcomes)
     unreachable = len(prepared.plan.skipped)

@@ -11,6 +11,14 @@ from distctl.cluster.record import Lease
 from distctl.cluster.snapshot import Instant
 from distctl.errors import LeaseHeld
 
+MARK = "/"  # divides who an owner is from the mark of its process
+
+
+def said(owner: str) -> str:
+    """An owner as people read it: `ann@desk:4711`, without what tells its process from others."""
+    return owner.partition(MARK)[0]
+
+
 FREE = Lease(owner="", token=0, expires=0.0, reason="")
 
 
@@ -25,7 +33,7 @@ def grant(held: Lease, owner: str, reason: str, *, seconds: float, now: Instant)
     if held.owner and held.expires > now:
         held_for = max(0.0, now - held.since)
         raise LeaseHeld(
-            f"{held.owner} has been changing this cluster for {held_for:.0f} s: {held.reason}"
+            f"{said(held.owner)} has been changing this cluster for {held_for:.0f} s: {held.reason}"
             f" (its lease runs out in {held.expires - now:.0f} s unless it is renewed)",
             hint="wait for it by adding --lease-wait 15m",
         )
@@ -37,7 +45,7 @@ def check(held: Lease, token: int | None) -> None:
     if token is not None and token != held.token:
         raise LeaseHeld(
             f"the lease was lost: its token is {held.token} by now and ours was {token}"
-            + (f"; {held.owner} holds it: {held.reason}" if held.owner else ""),
+            + (f"; {said(held.owner)} holds it: {held.reason}" if held.owner else ""),
             hint="look at the cluster with `distctl status`, then run the command again",
         )
 

@@ -64,6 +64,7 @@ class Owner:
     at: Instant = 0.0
     until: Instant = 0.0  # the holder's lease expiry while it works; 0 when it has finished
     intents: str = ""  # JSON, so that a lost record can be rebuilt
+    run: str = ""  # the process that changed it last: two copies of one record may count the same generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,7 @@ class Spec:
     nodes: tuple[Node, ...]
     models: tuple[ModelSpec, ...] = ()
     routers: tuple[RouterSpec, ...] = ()
+    directory: str | None = None  # as on a node, for this machine where it is a router's place and no node
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""

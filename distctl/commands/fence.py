@@ -8,6 +8,8 @@ POSIX shell and util-linux.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from distctl.cluster.snapshot import Owner
 from distctl.commands.files import quote, write
 from distctl.commands.paths import NodePaths
@@ -27,6 +29,7 @@ def owner_text(owner: Owner) -> str:
         ("cluster", owner.cluster),
         ("record", owner.record),
         ("generation", str(owner.generation)),
+        ("run", owner.run),
         ("by", owner.by),
         ("at", f"{owner.at:.3f}"),
         ("until", f"{owner.until:.3f}"),
@@ -48,6 +51,7 @@ def parse_owner(text: str) -> Owner | None:
         at=_number(pairs.get("at", "")),
         until=_number(pairs.get("until", "")),
         intents=pairs.get("intents", ""),
+        run=pairs.get("run", ""),
     )
 
 
@@ -60,14 +64,23 @@ def _number(text: str) -> float:
 
 
 def guarded(
-    paths: NodePaths, owner: Owner, body: str, *, wait: int = LOCK_WAIT, claiming: bool = False
+    paths: NodePaths,
+    owner: Owner,
+    body: str,
+    *,
+    wait: int = LOCK_WAIT,
+    claiming: bool = False,
+    also: Iterable[str] = (),
 ) -> str:
     """A script that runs `body` under the node's lock, if the node is still `owner`'s.
 
     It ends with body's status, or with LOCK_BUSY (not free within `wait` seconds), FOREIGN (another cluster
-    or record, or no owner file at all), STALE (a newer generation was here); refused, it prints REFUSED and
-    the owner file. `claiming` also accepts a node without an owner. `body` runs in a subshell of its own.
+    or record, or no owner file at all), STALE (a newer generation was here, or another run of the same one:
+    two copies of a record count alike); refused, it prints REFUSED and the owner file. `claiming` also
+    accepts a node without an owner, and `also` names other records from which it may be taken. `body` runs in
+    a subshell of its own.
     """
+    records = " | ".join(quote(record) for record in (owner.record, *also))
     absent = ":" if claiming else f"refuse {FOREIGN}"
     return f"""umask 077
 mkdir -p {quote(paths.root)} || exit 1
@@ -75,18 +88,20 @@ refuse() {{ printf '%s\\n' '{REFUSED}'; cat {quote(paths.owner)} 2>/dev/null; ex
 exec 9>>{quote(paths.lock)} || exit 1
 flock -w {wait} 9 || refuse {LOCK_BUSY}
 [ /proc/self/fd/9 -ef {quote(paths.lock)} ] || refuse {LOCK_BUSY}
-found_cluster= found_record= found_generation=0
+found_cluster= found_record= found_generation=0 found_run=
 if [ -r {quote(paths.owner)} ]; then
     while IFS='=' read -r key value; do
         case $key in
             cluster) found_cluster=$value ;;
             record) found_record=$value ;;
             generation) found_generation=$value ;;
+            run) found_run=$value ;;
         esac
     done < {quote(paths.owner)}
     [ "$found_cluster" = {quote(owner.cluster)} ] || refuse {FOREIGN}
-    [ "$found_record" = {quote(owner.record)} ] || refuse {FOREIGN}
+    case $found_record in {records}) ;; *) refuse {FOREIGN} ;; esac
     [ "$found_generation" -le {owner.generation} ] || refuse {STALE}
+    [ "$found_generation" -lt {owner.generation} ] || [ "$found_run" = {quote(owner.run)} ] || refuse {STALE}
 else {absent}
 fi
 (
@@ -95,9 +110,20 @@ fi
 """
 
 
-def claim(paths: NodePaths, owner: Owner, *, wait: int = LOCK_WAIT) -> str:
-    """A script that makes the node `owner`'s, if it is nobody's or was the same record's before."""
-    return guarded(paths, owner, write(paths.owner, owner_text(owner), 0o600), wait=wait, claiming=True)
+def claim(
+    paths: NodePaths,
+    ours: Owner,
+    written: Owner | None = None,
+    *,
+    wait: int = LOCK_WAIT,
+    also: Iterable[str] = (),
+) -> str:
+    """A script that makes the node `ours`, if it is nobody's or was this record's before, or one of `also`.
+
+    `written` is what the owner file then says instead, when the work ends.
+    """
+    text = write(paths.owner, owner_text(written or ours), 0o600)
+    return guarded(paths, ours, text, wait=wait, claiming=True, also=also)
 
 
 def refusal(stdout: str) -> Owner | None:

@@ -48,6 +48,10 @@ class NodePaths:
         """What is on its way: nothing in it is ever used in place."""
         return f"{self.root}/uploads"
 
+    def incoming(self, run: str) -> str:
+        """Where one run puts what it copies."""
+        return f"{self.uploads}/{run}"
+
     @property
     def units(self) -> str:
         """The folder of every unit."""

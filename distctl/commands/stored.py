@@ -2,7 +2,7 @@
 
 A runtime or model folder exists under its digest only when it is whole: it grows in `uploads`, is verified
 there, and is renamed. Links to models are swapped by a rename. Every script here but `listing` is to be run
-inside `fence.guarded`.
+inside `fence.guarded`. Copies are made outside of it, so each run has a folder of its own in `uploads`.
 """
 
 from __future__ import annotations
@@ -82,6 +82,20 @@ if [ "$free" -lt {wanted} ]; then echo "$free"; exit {TOO_SMALL}; fi
 """
 
 
+def take_over(paths: NodePaths, run: str) -> str:
+    """Lines that make the run's folder for uploads: the one of a run before, with what had arrived, if any.
+
+    A run before that still copies is refused by the fence from now on, and writes the same bytes.
+    """
+    mine = quote(paths.incoming(run))
+    return f"""for left in {quote(paths.uploads)}/*/; do
+    [ ! -d {mine} ] && [ -d "$left" ] && mv -T "${{left%/}}" {mine}
+    [ "${{left%/}}" -ef {mine} ] || rm -rf "$left"
+done
+mkdir -p {mine} || exit 1
+"""
+
+
 def unpack_runtime(paths: NodePaths, digest: str, archive: str) -> str:
     """A script that unpacks an archive that was uploaded, and removes it; nothing if the runtime is there."""
     whole, part = quote(paths.runtime(digest)), quote(f"{paths.runtimes}/.{digest}.part")
@@ -92,10 +106,12 @@ def unpack_runtime(paths: NodePaths, digest: str, archive: str) -> str:
     mv -T {part} {whole} || exit 1
 fi
 rm -f {quote(archive)}
+rmdir {quote(archive.rpartition("/")[0])} 2>/dev/null
+true
 """
 
 
-def missing_files(paths: NodePaths, model: str, files: Iterable[FileEntry]) -> str:
+def missing_files(paths: NodePaths, run: str, model: str, files: Iterable[FileEntry]) -> str:
     """A script that prints the digest of each file that neither a stored version nor an upload has.
 
     Every stored file of the model with one of the wanted sizes is hashed, so equal content is found under
@@ -104,8 +120,8 @@ def missing_files(paths: NodePaths, model: str, files: Iterable[FileEntry]) -> s
     wanted = list(files)
     sizes = " ".join(sorted({str(file.size) for file in wanted}, key=int))
     lines = "".join(f"{file.sha256}\n" for file in wanted)
-    uploaded = quote(_files(paths, model))
-    return f"""cd {quote(paths.root)} || exit 1
+    uploaded = quote(_files(paths, run, model))
+    return f"""{take_over(paths, run)}cd {quote(paths.root)} || exit 1
 mkdir -p {uploaded}
 for size in {sizes}; do
     find {quote(f"models/{model}")} -type f -size "${{size}}c" -exec sha256sum {{}} + 2>/dev/null
@@ -120,19 +136,19 @@ done <<'END'
 """
 
 
-def upload_of(paths: NodePaths, model: str, sha256: str) -> str:
+def upload_of(paths: NodePaths, run: str, model: str, sha256: str) -> str:
     """Where a file of that content is put before its model is made."""
-    return f"{_files(paths, model)}/{sha256}"
+    return f"{_files(paths, run, model)}/{sha256}"
 
 
-def place_model(paths: NodePaths, model: str, digest: str, files: Iterable[FileEntry]) -> str:
+def place_model(paths: NodePaths, run: str, model: str, digest: str, files: Iterable[FileEntry]) -> str:
     """A script that makes a model folder of the uploaded files, verifies each, and renames it into place.
 
     Files are linked, not moved: unchanged ones are shared with the versions that had them before. The run
     bit is set on a copy of its own. It ends with DAMAGED when a file is not what its name says.
     """
     wanted = sorted(files)
-    uploaded = quote(_files(paths, model))
+    uploaded = quote(_files(paths, run, model))
     part = f"{paths.models}/{model}/.{digest}.part"
     checks = "".join(f"{file.sha256}  {file.path}\n" for file in wanted)
     return f"""if [ ! -d {quote(paths.model(model, digest))} ]; then
@@ -150,11 +166,13 @@ sha256sum --quiet -c - >&2 <<'END' || {{ rm -rf {quote(part)} {uploaded}; exit {
 cd / && mv -T {quote(part)} {quote(paths.model(model, digest))} || exit 1
 fi
 rm -rf {uploaded}
+rmdir {quote(paths.incoming(run))} 2>/dev/null
+true
 """
 
 
-def _files(paths: NodePaths, model: str) -> str:
-    return f"{paths.uploads}/{model}"
+def _files(paths: NodePaths, run: str, model: str) -> str:
+    return f"{paths.incoming(run)}/{model}"
 
 
 def link_models(paths: NodePaths, unit: str, targets: Mapping[str, str]) -> str:

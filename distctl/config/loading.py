@@ -45,7 +45,7 @@ def load(path: Path) -> Inventory:
     _stop(read, problems)
     listeners = checks.listeners(built.nodes, built.written, routers)
     _stop(read, [*checks.port_problems(listeners), *checks.reach_problems(built.nodes, routers)])
-    spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers)
+    spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers, model.directory)
     return Inventory(path, spec, store, built.origins)
 
 

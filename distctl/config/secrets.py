@@ -6,7 +6,6 @@ wherever it is formatted by accident: in a log line, an error, a repr.
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import subprocess
@@ -19,8 +18,6 @@ from distctl.errors import InputError
 
 LARGEST = 64 * 1024  # bytes
 PATIENCE = 60.0  # seconds for a command: time to type a passphrase
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,9 +66,9 @@ def run_command(command: Sequence[str], folder: Path) -> bytes:
     return done.stdout
 
 
-def resolve(ref: SecretRef, base: Path) -> str:
+def resolve(ref: SecretRef, base: Path, *, warn: Callable[[str], None] = lambda _: None) -> str:
     """The secret itself, for the one call that needs it; see `read`. Raises InputError."""
-    return read(ref, base).reveal()
+    return read(ref, base, warn=warn).reveal()
 
 
 def read(
@@ -80,9 +77,11 @@ def read(
     *,
     environ: Mapping[str, str] | None = None,
     run: Callable[[Sequence[str], Path], bytes] = run_command,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Secret:
     """Read a secret from its place. `base` is the inventory's folder: files and commands are relative to it.
 
+    `warn` is told of a file that others can read, each time.
     One line break at the end is dropped. Raises InputError when there is nothing, or more than one line.
     """
     if ref.kind == "env":
@@ -91,7 +90,7 @@ def read(
         )
     if ref.kind == "file":
         file = base / Path(os.path.expanduser(ref.value[0]))  # noqa: PTH111 - no error without a home
-        return _sole_line(_decoded(_content(file), str(file)), str(file))
+        return _sole_line(_decoded(_content(file, warn), str(file)), str(file))
     name = f"the output of `{ref.value[0]}`"
     return _sole_line(_decoded(run(ref.value, base), name), name)
 
@@ -104,7 +103,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
-def _content(file: Path) -> bytes:
+def _content(file: Path, warn: Callable[[str], None]) -> bytes:
     try:
         with file.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
@@ -114,7 +113,7 @@ def _content(file: Path) -> bytes:
         raise InputError(f"the secret's file {file} cannot be read: {reason}") from exc
     if stat.S_ISREG(mode) and mode & 0o077:
         # Not refused: secrets that a container engine mounts look like this.
-        _log.warning("%s can be read by others: chmod 600 %s", file, file)
+        warn(f"{file} can be read by others: chmod 600 {file}")
     return raw
 
 

@@ -8,13 +8,14 @@ Thus a fresh checkout duplicates nothing and undrains nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 
 from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Owner, Snapshot
 from distctl.cluster.spec import ServerId, Spec
-from distctl.errors import ForeignNode
+from distctl.errors import ForeignNode, NodeLocked
 
 CAUTION = (SlotState.OFF, SlotState.READY, SlotState.DRAIN)
 FIELDS = {field.name for field in fields(Intent)}
@@ -35,29 +36,70 @@ def adoption(spec: Spec, record: Record, snapshot: Snapshot, *, adopt: bool = Fa
                 f"it belongs to the cluster {owner.cluster!r}, not to {spec.cluster!r}",
                 hint="take the node out of one of the two inventories, or run `distctl down` with the other",
             )
-    foreign = {name: owner for name, owner in owners.items() if owner.record != record.id}
+    foreign = {name: owner for name, owner in sorted(owners.items()) if owner.record != record.id}
     newest = max(owners.values(), key=lambda o: o.generation, default=None)
     if newest is None:
         return []
     if not foreign:
         newer = newest.generation > record.generation
-        return [Adopt(record.id, newest.generation), *_carried(spec, snapshot, newest)] if newer else []
-    if record.generation > 0 and not adopt:
-        name, owner = next(iter(sorted(foreign.items())))
-        raise ForeignNode(
-            name,
-            "compare the owner file",
-            f"another record changed it last, by {owner.by}",
-            hint="`distctl up --adopt` takes over what the nodes carry; be sure that nobody else is at work",
-        )
-    newest = max(foreign.values(), key=lambda o: o.generation)
-    return [Adopt(newest.record, newest.generation), *_carried(spec, snapshot, newest)]
+        return [Adopt(record.id, newest.generation), *_carried(spec, snapshot, [newest])] if newer else []
+    if not adopt and (record.generation > 0 or len({owner.record for owner in foreign.values()}) > 1):
+        raise _refusal(foreign)
+    several = sorted(foreign.values(), key=lambda o: o.generation)
+    taken = Adopt(several[-1].record, newest.generation)
+    return [taken, *_carried(spec, snapshot, several)]
 
 
-def _carried(spec: Spec, snapshot: Snapshot, newest: Owner) -> list[Change]:
-    """What nodes, servers and routers say of themselves."""
+def _refusal(foreign: Mapping[str, Owner]) -> ForeignNode:
+    """Why nodes are not taken over unless somebody means it."""
+    records: dict[str, tuple[str, Owner]] = {}
+    for name, owner in foreign.items():
+        records.setdefault(owner.record, (name, owner))
+    whose = ", ".join(f"{name} to that of {owner.by}" for name, owner in records.values())
+    first, owner = next(iter(foreign.items()))
+    return ForeignNode(
+        first,
+        "compare the owner file",
+        f"another record changed it last, by {owner.by}"
+        if len(records) == 1
+        else f"the nodes belong to {len(records)} records: {whose}",
+        hint="`distctl up --adopt` takes over what the nodes carry; be sure that nobody else is at work",
+    )
+
+
+def adopted(record: Record, snapshot: Snapshot) -> dict[str, str]:
+    """Nodes that still name another record than this one, and which: the next claim takes them over."""
+    owners = {name: sight.owner for name, sight in snapshot.nodes.items() if sight.owner}
+    return {name: owner.record for name, owner in sorted(owners.items()) if owner.record != record.id}
+
+
+def refuse_at_work(
+    record: Record, snapshot: Snapshot, *, ended: Callable[[str], bool] = lambda _run: False
+) -> None:
+    """Raise NodeLocked while somebody with another record, or another copy of this one, changes the nodes.
+
+    The lease keeps apart those who share a record; these meet on the nodes alone. A claim that was not let go
+    counts for as long as it says, unless its run is known to have `ended`. One from the future says that
+    clocks differ, and is left to the fence.
+    """
+    for name, sight in sorted(snapshot.nodes.items()):
+        owner = sight.owner
+        if owner is None or (owner.record == record.id and owner.generation <= record.generation):
+            continue
+        if owner.at <= snapshot.at < owner.until and not ended(owner.run):
+            raise NodeLocked(
+                name,
+                "compare the owner file",
+                f"{owner.by} has been changing this cluster for {snapshot.at - owner.at:.0f} s, from another"
+                f" record (the claim runs out in {owner.until - snapshot.at:.0f} s)",
+                hint="wait for it to end, then run the command again",
+            )
+
+
+def _carried(spec: Spec, snapshot: Snapshot, owners: Iterable[Owner]) -> list[Change]:
+    """What nodes, servers and routers say of themselves; of several owners the last one has the last word."""
     return [
-        *(SetIntent(intent) for intent in intents(newest)),
+        *(SetIntent(intent) for owner in owners for intent in intents(owner)),
         *(SetRouter(router.id) for router in snapshot.routers.values() if router.running),
         *_replicas(spec, snapshot),
     ]

@@ -6,7 +6,7 @@ start in the same moment meet there, and only one of them goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from distctl.cluster.snapshot import Owner
@@ -15,35 +15,41 @@ from distctl.control.world import World
 from distctl.errors import DistctlError, Unreachable
 
 
-def claim(world: World, nodes: Sequence[str], owner: Owner) -> None:
+def claim(world: World, nodes: Sequence[str], owner: Owner, *, also: Iterable[str] = ()) -> None:
     """Write the owner file of each node that can be reached; those that cannot fail at their first step.
+
+    `also` are other records from which a node may be taken.
 
     Raises what the first refusal was. Nothing was changed then, and the nodes are let go.
     """
     waiting = iter(nodes)
-    any(_claimed(world, name, owner) for name in waiting)
+    records = tuple(also)
+    any(_claimed(world, name, owner, records) for name in waiting)
     try:
         with ThreadPoolExecutor(WIDTH, thread_name_prefix="claim") as pool:
-            for future in [pool.submit(_claimed, world, name, owner) for name in waiting]:
+            for future in [pool.submit(_claimed, world, name, owner, records) for name in waiting]:
                 future.result()
     except DistctlError:
-        let_go(world, nodes)
+        let_go(world, nodes, changed=False)
         raise
 
 
-def _claimed(world: World, name: str, owner: Owner) -> bool:
+def _claimed(world: World, name: str, owner: Owner, also: tuple[str, ...]) -> bool:
     try:
-        world.node(name).claim(owner)
+        world.node(name).claim(owner, also=also)
     except Unreachable:
         return False
     return True
 
 
-def let_go(world: World, nodes: Sequence[str]) -> list[DistctlError]:
-    """Say on each node that the work is done. What fails is given back, since nothing depends on it."""
+def let_go(world: World, nodes: Sequence[str], *, changed: bool = True) -> list[DistctlError]:
+    """Say on each node that the work is done. What fails is given back, since nothing depends on it.
+
+    Nodes where nothing was `changed` show the generation before again.
+    """
     errors = []
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="release") as pool:
-        for future in [pool.submit(world.node(name).release) for name in nodes]:
+        for future in [pool.submit(world.node(name).release, changed=changed) for name in nodes]:
             try:
                 future.result()
             except DistctlError as error:

@@ -15,12 +15,22 @@ from heapq import heappop, heappush
 from threading import Event
 
 from distctl.cluster.snapshot import Instant
-from distctl.control.perform import Job, perform
-from distctl.errors import DistctlError, Interrupted
+from distctl.control.perform import Job, joined, perform
+from distctl.errors import (
+    DistctlError,
+    ForeignNode,
+    Interrupted,
+    LeaseHeld,
+    PartialFailure,
+    StaleGeneration,
+    Unreachable,
+)
 from distctl.policy.plan import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
 TURN = 1.0  # seconds between two renewals of the lease
+TAKEN_OVER = (StaleGeneration, ForeignNode)  # somebody else goes on from here
+PLAIN = (*TAKEN_OVER, LeaseHeld, Unreachable, Interrupted)  # errors that say all there is to say
 
 
 class State(str, Enum):
@@ -34,7 +44,10 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one step. `error` stands on a failed one, `detail` is the last thing it said."""
+    """What became of one step. `detail` is the last thing it said.
+
+    `error` says why one failed, or what one that was done left out (a PartialFailure).
+    """
 
     step: PlannedStep
     state: State
@@ -52,7 +65,7 @@ class Course:
     def __init__(self, job: Job, plan: Plan, watch: Watch, max_failures: int) -> None:
         self.job, self.plan, self.watch, self.max_failures = job, plan, watch, max_failures
         self.outcomes: dict[int, Outcome] = {}
-        self.running: dict[Future[Outcome], PlannedStep] = {}
+        self.running: dict[Future[list[Outcome]], tuple[PlannedStep, ...]] = {}
         self.over = Event()  # set when the command ends early: steps that run stop at their next word
         self._steps = {step.number: step for step in plan.steps}
         self._unmet = {step.number: set(step.needs) for step in plan.steps}
@@ -64,19 +77,34 @@ class Course:
                 self._followers[need].append(step.number)
             self._queue_if_met(step.number)
 
-    def startable(self) -> list[PlannedStep]:
-        """The steps that may start now, taken off their queues: one a node, as many as fit side by side."""
-        busy = {step.operation.node for step in self.running.values()}
+    def startable(self) -> list[tuple[PlannedStep, ...]]:
+        """The steps that may start now, taken off their queues: one a node, as many as fit side by side.
+
+        Models that may join one server together do so in one turn.
+        """
+        busy = {steps[0].operation.node for steps in self.running.values()}
         free = [node for node in self._queues if node not in busy][: WIDTH - len(busy)]
-        found = [self._steps[heappop(self._queues[node])] for node in free]
+        found = [self._together(self._queues[node]) for node in free]
         for node in free:
             if not self._queues[node]:
                 del self._queues[node]
         return found
 
+    def _together(self, queue: list[int]) -> tuple[PlannedStep, ...]:
+        """The next step of a node, with those after it that are done in the same turn."""
+        steps = [self._steps[heappop(queue)]]
+        while queue and joined(steps[0].operation, self._steps[queue[0]].operation):
+            steps.append(self._steps[heappop(queue)])
+        return tuple(steps)
+
     def take(self, outcome: Outcome) -> None:
-        """Note how a step ended: it sets others free, or takes those with it that needed it."""
+        """Note how a step ended: it sets others free, or takes those with it that needed it.
+
+        Raises the error of a step on a node that somebody else took over: the plan is no longer ours to do.
+        """
         self._end(outcome)
+        if isinstance(outcome.error, TAKEN_OVER):
+            raise outcome.error
         number = outcome.step.number
         if outcome.state is State.DONE:
             for follower in self._followers[number]:
@@ -87,9 +115,15 @@ class Course:
         self._skip(self._after(number), "a step before it failed")
         if len(self._failed) > self.max_failures:
             why = f"failed nodes: {len(self._failed)}, more than --max-failures {self.max_failures}"
-            running = {step.number for step in self.running.values()}
+            running = {step.number for steps in self.running.values() for step in steps}
             self._queues.clear()
             self._skip([number for number in self._steps if number not in running], why)
+
+    def tell_running(self, text: str) -> None:
+        """Say something of every step that has not ended."""
+        for future, steps in self.running.items():
+            for step in () if future.done() else steps:
+                self.watch(Outcome(step, State.RUNNING, detail=text))
 
     def _queue_if_met(self, number: int) -> None:
         if not self._unmet[number] and number not in self.outcomes:
@@ -125,9 +159,9 @@ def execute(
 ) -> tuple[Outcome, ...]:
     """Carry out a plan; what comes back is the outcome of each step, in the plan's order.
 
-    `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, and at
-    a signal, nothing new is started, what runs ends at the next word it says (a drain goes on where it was
-    when the command is given again), and the error is raised again.
+    `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, when
+    somebody took over a node, and at a signal, nothing new is started, what runs ends at its next word (a
+    drain goes on where it was when the command is given again), and the error is raised again.
     """
     course = Course(job, plan, watch, max_failures)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="execute") as pool:
@@ -135,33 +169,57 @@ def execute(
             _run(course, pool, renew)
         except BaseException:
             course.over.set()
+            course.tell_running("the command ends once this step has")
             raise
     return tuple(course.outcomes[step.number] for step in plan.steps)
 
 
 def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) -> None:
     while len(course.outcomes) < len(course.plan.steps):
-        for step in course.startable():
-            course.running[pool.submit(_do, course, step)] = step
+        for steps in course.startable():
+            course.running[pool.submit(_do, course, steps)] = steps
         done, _ = wait(course.running, timeout=TURN, return_when=FIRST_COMPLETED)
         for future in done:
             del course.running[future]
-            course.take(future.result())
+            for outcome in future.result():
+                course.take(outcome)
         renew()
 
 
-def _do(course: Course, step: PlannedStep) -> Outcome:
+def _do(course: Course, steps: tuple[PlannedStep, ...]) -> list[Outcome]:
+    """Do one step, or several in one turn; what became of each."""
     clock = course.job.world.clock
     begun: Instant = clock.now()
 
     def report(text: str) -> None:
         if course.over.is_set():
-            raise Interrupted(f"{step.operation.text}: ended with the command")
-        course.watch(Outcome(step, State.RUNNING, clock.now() - begun, text))
+            raise Interrupted(f"{steps[0].operation.text}: ended with the command")
+        for step in steps:
+            course.watch(Outcome(step, State.RUNNING, clock.now() - begun, text))
 
     try:
         report("")
-        perform(course.job, step.operation, report)
+        errors = perform(course.job, [step.operation for step in steps], report)
     except DistctlError as error:
-        return Outcome(step, State.FAILED, clock.now() - begun, error.message, error)
-    return Outcome(step, State.DONE, clock.now() - begun)
+        errors = [error] * len(steps)
+    seconds = clock.now() - begun
+    return [_outcome(course.job, step, seconds, error) for step, error in zip(steps, errors, strict=True)]
+
+
+def _outcome(job: Job, step: PlannedStep, seconds: float, error: DistctlError | None) -> Outcome:
+    if error is None or isinstance(error, PartialFailure):
+        return Outcome(step, State.DONE, seconds, error=error)
+    cause = error if isinstance(error, PLAIN) else _taken_over(job, step) or error
+    return Outcome(step, State.FAILED, seconds, cause.message, cause)
+
+
+def _taken_over(job: Job, step: PlannedStep) -> DistctlError | None:
+    """The error to tell instead of a step's own when somebody else works there now."""
+    for place in job.places(step.operation.node):
+        try:
+            job.world.node(place).confirm()
+        except TAKEN_OVER as error:
+            return error
+        except DistctlError:
+            continue  # it is the step's own error that says what is wrong
+    return None

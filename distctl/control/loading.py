@@ -28,7 +28,7 @@ def wait_for_models(
     A model that the process was not started with is loaded.
     `start` and `load` are seconds; loading begins with the process, so the sum bounds both. Raises NodeError
     with Triton's reason and the last lines of the log when the server never answers or no model is ready;
-    one that failed beside others is told by `require_ready` when it is to be routed to.
+    one that failed beside others is told by `unready` when it is to be routed to.
     """
     wanted = tuple(models)
     begun = world.clock.now()
@@ -53,14 +53,18 @@ def wait_for_models(
         world.clock.sleep(POLL)
 
 
-def require_ready(world: World, server: Server, model: str) -> None:
-    """Raise NodeError with Triton's reason and the last lines of the log unless a model is ready there.
+def unready(world: World, server: Server, models: Iterable[str]) -> dict[str, NodeError]:
+    """Those of some models that are not ready there, with Triton's reason and the last lines of the log.
 
     A server that does not answer at this moment is left to the routers' own checks.
     """
     index = _index(world, server)
-    if index is not None and _late((model,), index):
-        raise _not_ready(world, server, _problem(model, index), tried=f"route {model} to {server.id}")
+    if index is None:
+        return {}
+    return {
+        model: _not_ready(world, server, _problem(model, index), tried=f"route {model} to {server.id}")
+        for model in _late(models, index)
+    }
 
 
 def reload_model(

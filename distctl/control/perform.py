@@ -6,8 +6,8 @@ record before it acts, and asks for an end state rather than for a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distctl.cluster.record import (
@@ -21,10 +21,10 @@ from distctl.cluster.record import (
     SetRouter,
 )
 from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
-from distctl.control.loading import reload_model, require_ready, wait_for_models
+from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
-from distctl.errors import HealthGateFailed, NodeError
+from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -35,6 +35,7 @@ from distctl.policy.operations import (
     Prune,
     PushModel,
     RemoveNode,
+    RemoveServers,
     SetRouterUp,
     Sign,
     StartServer,
@@ -61,19 +62,38 @@ class Job:
     documents: Mapping[str, str]  # node to JSON, for the record
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
+    cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
 
     def server(self, server: ServerId) -> Server:
         """The server of that id."""
         return next(s for s in self.nodes[server.node].servers if s.id == server)
+
+    def places(self, node: str) -> tuple[str, ...]:
+        """Where a step on a node may change something: there and, in the routers, everywhere else."""
+        return tuple(sorted({node, *(router.place for router in self.routing.routers)}))
 
     def load_seconds(self, server: Server) -> float:
         """How long one model may take to load."""
         return self.nodes[server.id.node].timeouts.load
 
 
-def perform(job: Job, operation: Operation, report: Report) -> None:
-    """Do one operation. Raises DistctlError; whatever was reached then is in the record."""
+def joined(one: Operation, other: Operation) -> bool:
+    """Whether two operations are done in one turn: models that join the same server."""
+    return isinstance(one, Join) and isinstance(other, Join) and one.server == other.server
+
+
+def perform(job: Job, operations: Sequence[Operation], report: Report) -> Sequence[DistctlError | None]:
+    """Do one operation, or several that are `joined`. Whatever was reached is in the record.
+
+    What comes back says of each why it failed, or as a PartialFailure what it left out. Raises DistctlError
+    when all of them failed alike.
+    """
+    joins = [operation for operation in operations if isinstance(operation, Join)]
+    if joins:
+        return _join(job, joins, report)
+    (operation,) = operations
     PERFORM[type(operation)](job, operation, report)
+    return (None,)
 
 
 def _progress(report: Report, what: str) -> Callable[[int, int], None]:
@@ -99,7 +119,7 @@ def _start(job: Job, op: StartServer, report: Report) -> None:
     before = job.world.store.load()
     new = [model for model in op.models if before.replica(op.server, model) is None]
     _remember(job, op.node)
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, model)) for model in new])
+    _place(job, op.server, new)
     _configure(job, server, loading=op.models)
     job.world.node(op.node).start(server)
     limits = job.nodes[op.node].timeouts
@@ -107,7 +127,7 @@ def _start(job: Job, op: StartServer, report: Report) -> None:
     if not op.stopped:
         for model in op.models:
             _renew(job, server, model, before.replica(op.server, model), report)
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, m)) for m in op.models])
+    _place(job, op.server, op.models)
 
 
 def _renew(job: Job, server: Server, model: str, before: Replica | None, report: Report) -> None:
@@ -122,10 +142,13 @@ def _remember(job: Job, place: str) -> None:
         job.world.store.commit(job.token, [SetKnown(Known(place, job.documents[place]))])
 
 
-def _replica(job: Job, server: ServerId, model: str) -> Replica:
-    """The replica with its wanted content, and the slot that the record has for it."""
-    known = job.world.store.load().replica(server, model) or Replica(server, model)
-    return replace(known, digest=job.contents.get(model, ""))
+def _place(job: Job, server: ServerId, models: Iterable[str]) -> None:
+    """Write replicas with their wanted content, and the slots that the record has for them."""
+    record = job.world.store.load()
+    known = (record.replica(server, model) or Replica(server, model) for model in models)
+    changes = [SetReplica(replace(r, digest=job.contents.get(r.model, ""))) for r in known]
+    if changes:
+        job.world.store.commit(job.token, changes)
 
 
 def _configure(job: Job, server: Server, *, without: str = "", loading: Collection[str] = ()) -> None:
@@ -156,7 +179,7 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
     """The record names a new content only once it is loaded: a process that dies before loads it again."""
     server = job.server(op.server)
     if job.world.store.load().replica(op.server, op.model) is None:
-        job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
+        _place(job, op.server, (op.model,))
     _configure(job, server, loading=(op.model,))
     try:
         reload_model(job.world, server, op.model, seconds=job.load_seconds(server), report=report)
@@ -172,22 +195,42 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
             output=error.output,
             hint=error.hint,
         ) from error
-    job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
+    _place(job, op.server, (op.model,))
 
 
 def _unload(job: Job, op: UnloadReplica, report: Report) -> None:
     report("unloading")
     _configure(job, job.server(op.server), without=op.model)
-    job.world.triton(op.server).unload(op.model)
+    try:
+        job.world.triton(op.server).unload(op.model)
+    except TritonError:
+        if _runs(job, op.server):
+            raise  # one that was stopped has nothing loaded, and its start script no longer names the model
     job.world.store.commit(job.token, [DropReplica(op.server, op.model)])
 
 
-def _join(job: Job, op: Join, report: Report) -> None:
-    require_ready(job.world, job.server(op.server), op.model)
-    report("waiting for the routers' own checks")
-    if job.world.store.load().replica(op.server, op.model) is None:
-        job.world.store.commit(job.token, [SetReplica(_replica(job, op.server, op.model))])
-    job.routing.join(op.server, op.model)
+def _runs(job: Job, server: ServerId) -> bool:
+    """Whether a server's process is there now."""
+    unit = job.world.node(server.node).look().units.get(f"server-{server.server}")
+    return unit is None or unit.process is not None
+
+
+def _join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | None]:
+    """A model that is not ready keeps none of the others from joining."""
+    server = ops[0].server
+    problems: dict[str, DistctlError] = dict(unready(job.world, job.server(server), [op.model for op in ops]))
+    ready = [op.model for op in ops if op.model not in problems]
+    if ready:
+        report("waiting for the routers' own checks")
+        record = job.world.store.load()
+        _place(job, server, [model for model in ready if record.replica(server, model) is None])
+        try:
+            late = job.routing.join(server, ready)
+        except DistctlError as error:
+            problems |= dict.fromkeys(ready, error)
+        else:
+            problems |= dict.fromkeys(ready, late) if late else {}
+    return [problems.get(op.model) for op in ops]
 
 
 def _leave(job: Job, op: Leave, report: Report) -> None:
@@ -217,6 +260,17 @@ def _remove(job: Job, op: RemoveNode, report: Report) -> None:
     job.world.store.commit(job.token, [DropNode(op.node)])
 
 
+def _remove_servers(job: Job, op: RemoveServers, report: Report) -> None:
+    report("removing")
+    for server in op.servers:
+        job.world.node(op.node).clear(job.server(server))
+    gone = [r for r in job.world.store.load().replicas if r.server in op.servers]
+    job.world.store.commit(
+        job.token,
+        [*(DropReplica(r.server, r.model) for r in gone), SetKnown(Known(op.node, job.cleared[op.node]))],
+    )
+
+
 def _prune(job: Job, op: Prune, report: Report) -> None:
     report("removing old contents")
     kept = {model: frozenset(digests) for model, digests in op.models}
@@ -231,10 +285,10 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     ConfigureServer: _rewrite,
     LoadReplica: _load,
     UnloadReplica: _unload,
-    Join: _join,
     Leave: _leave,
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
     RemoveNode: _remove,
+    RemoveServers: _remove_servers,
     Prune: _prune,
 }

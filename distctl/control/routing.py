@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from distctl.cluster.record import Record, Replica, SetReplica
 from distctl.cluster.router import RouterSight, SlotState
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.control.world import World
-from distctl.errors import DistctlError, DrainExpired
+from distctl.errors import DistctlError, DrainExpired, PartialFailure, RouterError, Unreachable
 from distctl.policy.drain import Decision, Drain, Step, next_step, watched
 
 POLL = 0.25  # seconds between two looks at a drain
+NOBODY: Mapping[RouterId, str] = {}
 APPLY = 60.0  # seconds that a router may take to become what it is told
 
 
 class Routing:
     """The routers of one execution. Every write shows the lease's token.
 
-    `idle` says of a model how many seconds a sequence of it may pause; 0 where it has none.
+    `idle` says of a model how many seconds a sequence of it may pause; 0 where it has none. `silent` are
+    routers that did not answer when the plan was made, and what was seen instead.
     """
 
     def __init__(
@@ -35,20 +37,36 @@ class Routing:
         routers: Iterable[RouterId],
         *,
         idle: Callable[[str], float] = lambda _: 0.0,
+        silent: Mapping[RouterId, str] = NOBODY,
     ) -> None:
         self._world, self._token, self._idle = world, token, idle
-        self._routers = tuple(routers)
-        self._locks = {router: threading.Lock() for router in self._routers}
+        self.routers = tuple(routers)
+        self._locks = {router: threading.Lock() for router in self.routers}
         self._record_lock = threading.Lock()
+        self._silent = dict(silent)
         self._asked: Counter[RouterId] = Counter()  # how often each router was to be brought to the record
         self._served: Counter[RouterId] = (
             Counter()
         )  # how many of those were in the record that it was brought to
 
-    def join(self, server: ServerId, model: str) -> None:
-        """Record a slot as ready and let every router send requests there. Raises RouterError, NodeError."""
-        self.record(server, (model,), SlotState.READY)
-        self.apply()
+    def join(self, server: ServerId, models: Iterable[str]) -> PartialFailure | None:
+        """Record slots as ready and let every router send requests there.
+
+        Routers that cannot be reached are left behind as long as one is told: the next plan brings them to
+        the record before anything leaves a server. What comes back names them. Raises RouterError, NodeError.
+        """
+        self.record(server, models, SlotState.READY)
+        for router, error in self._apply(r for r in self.routers if r not in self._silent).items():
+            if not isinstance(error, Unreachable) or len(self.routers) == 1:
+                raise error
+            self._silent[router] = error.message
+        silent = dict(self._silent)
+        untold = "; ".join(f"router {router} ({why})" for router, why in sorted(silent.items()))
+        if silent and len(silent) == len(self.routers):
+            raise RouterError(f"no router was told what joined: {untold}", hint="distctl doctor")
+        if not silent:
+            return None
+        return PartialFailure(f"not told what joined: {untold}", hint="once it answers again: distctl up")
 
     def leave(
         self,
@@ -86,14 +104,18 @@ class Routing:
 
     def apply(self) -> None:
         """Bring every router to the record. All are tried; the first error is raised at the end."""
-        errors = []
-        for router in self._routers:
+        for error in self._apply(self.routers).values():
+            raise error
+
+    def _apply(self, routers: Iterable[RouterId]) -> dict[RouterId, DistctlError]:
+        """Bring some routers to the record; the errors of those that could not be."""
+        errors = {}
+        for router in routers:
             try:
                 self.bring(router)
             except DistctlError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+                errors[router] = error
+        return errors
 
     def bring(self, router: RouterId) -> str:
         """Bring one router to what the record says now; what comes back says what that took.
@@ -115,7 +137,7 @@ class Routing:
 
     def looks(self) -> tuple[RouterSight, ...]:
         """What every router says now."""
-        return tuple(self._world.router(router).look() for router in self._routers)
+        return tuple(self._world.router(router).look() for router in self.routers)
 
     def _wait(
         self, slots: frozenset[tuple[str, ServerId]], seconds: float, report: Callable[[str], None]

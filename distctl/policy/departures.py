@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import NodeSight
 from distctl.cluster.spec import Node, Server, ServerId
-from distctl.policy.operations import Leave, RemoveNode, Sign, StopServer, UnloadReplica
+from distctl.policy.operations import Leave, RemoveNode, RemoveServers, Sign, StopServer, UnloadReplica
 from distctl.policy.placement import Place
 from distctl.policy.work import Work
 
@@ -73,17 +75,39 @@ def _leave(work: Work, place: Place, why: str) -> set[int]:
     return {work.draft.add(Leave(server, (model,)), why, work.before_leaving((model,)))}
 
 
-def leave_with_node(work: Work, node: Node) -> None:
-    """Drain what is on a node that left the file, and with `prune` take everything off it."""
-    servers = sorted({server for server in work.placed if server.node == node.name})
+def retire(work: Work, node: Node) -> None:
+    """Drain the servers that left a node which stays, and with `prune` stop and remove them."""
+    servers = [server.id for server in work.wish.retired if server.id.node == node.name]
+    why = "the server left the file"
+    drained = _drain_all(work, servers, why) if servers else None
+    if drained is None:
+        return
+    if not work.wish.prune:
+        for server in servers:
+            work.draft.note(f"{server} left the file: it runs on, drained, until `up --prune`")
+    elif work.reached(node.name) is not None:
+        needs = drained | work.closing
+        stopped = {work.draft.add(StopServer(server), why, needs) for server in servers}
+        work.departed.add(work.draft.add(RemoveServers(node.name, tuple(servers)), why, stopped | needs))
+
+
+def _drain_all(work: Work, servers: Sequence[ServerId], why: str) -> set[int] | None:
+    """Drain servers once every replacement has joined; None when clients would lose something by it."""
     in_use = {server: models for server in servers if (models := work.open_on(server))}
     if any(work.held(server, models) for server, models in in_use.items()):
-        return
-    why = "the node left the file"
-    drained = {
+        return None
+    return {
         work.draft.add(Leave(server, models), why, work.before_leaving(models))
         for server, models in in_use.items()
     }
+
+
+def leave_with_node(work: Work, node: Node) -> None:
+    """Drain what is on a node that left the file, and with `prune` take everything off it."""
+    why = "the node left the file"
+    drained = _drain_all(work, sorted(server for server in work.placed if server.node == node.name), why)
+    if drained is None:
+        return
     if not work.wish.prune:
         work.draft.note(f"{node.name} left the file: what is there runs on, drained, until `up --prune`")
     elif node.external or work.reached(node.name) is None:

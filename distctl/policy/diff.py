@@ -8,10 +8,11 @@ was drained. Where two servers would be taken out of use, one comes after the ot
 from __future__ import annotations
 
 from distctl.cluster.record import Record
+from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
 from distctl.policy.arrivals import arrive
-from distctl.policy.departures import depart, leave_with_node
+from distctl.policy.departures import depart, leave_with_node, retire
 from distctl.policy.operations import SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
@@ -31,9 +32,10 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
     restart(work, outdated)
     for node in wish.spec.nodes:
         depart(work, node)
+        retire(work, node)
     for node in wish.leaving:
         leave_with_node(work, node)
-    for router in wish.spec.router_ids:
+    for router in (*wish.spec.router_ids, *(wish.left if not wish.prune else ())):
         _settle(work, router)
     for node in wish.spec.nodes:
         prune_contents(work, node)
@@ -50,7 +52,13 @@ def _router(work: Work, router: RouterId) -> None:
         work.draft.skipped.append(Skip(str(router), sight.error))
     elif sight is None or not sight.running:
         work.routers.add(work.draft.add(SetRouterUp(router), "it does not run"))
-    elif sight.structure != work.wish.structures.get(router, sight.structure):
+    else:
+        _bring(work, router, sight)
+
+
+def _bring(work: Work, router: RouterId, sight: RouterSight) -> None:
+    """Plan what makes a running router be as the record wants it, before anything is told step by step."""
+    if sight.structure != work.wish.structures.get(router, sight.structure):
         step = SetRouterUp(router, Sign.UPDATE)
         work.routers.add(work.draft.add(step, "its pools, servers or settings changed: one reload"))
     elif stray := _stray(work, router):
@@ -68,8 +76,15 @@ def _stray(work: Work, router: RouterId) -> str:
 
 def _leftover_router(work: Work, router: RouterId) -> None:
     sight = work.snapshot.routers.get(router)
-    if not work.wish.prune:
-        work.draft.note(f"router {router} left the file: it runs on until `up --prune`")
+    answers = sight is not None and not sight.error
+    if not work.wish.prune and answers and router in work.wish.left:
+        work.draft.note(
+            f"router {router} left the file: it runs on, told of every change, until `up --prune`"
+        )
+        if sight is not None and sight.running:
+            _bring(work, router, sight)
+    elif not work.wish.prune:
+        work.draft.note(f"router {router} left the file: it runs on as it is until `up --prune`")
     elif sight is not None and sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error))
     else:

@@ -103,6 +103,20 @@ class StopServer(OnServer):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveServers:
+    """Remove what distctl keeps of servers that were stopped, and forget them; their node stays."""
+
+    node: str
+    servers: tuple[ServerId, ...]
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"remove server {', '.join(map(str, self.servers))}"
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigureServer(OnServer):
     """Make a server's start script name the models it is meant to have, so that a restart brings them."""
 
@@ -227,6 +241,7 @@ Operation: TypeAlias = (
     | PushModel
     | StartServer
     | StopServer
+    | RemoveServers
     | ConfigureServer
     | LoadReplica
     | UnloadReplica

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
-from distctl.cluster.spec import Node
+from distctl.cluster.spec import Node, ServerId
 from distctl.policy.operations import RemoveNode, StopRouter, StopServer
 from distctl.policy.plan import Draft, Plan, Skip
 from distctl.policy.wish import Wish
@@ -24,7 +26,9 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
             stopped.add(draft.add(StopRouter(router), WHY))
     for node in (*wish.spec.nodes, *wish.leaving):
         if not node.external:
-            _node(draft, node, snapshot.nodes.get(node.name), stopped, keep_models)
+            retired = [server.id for server in wish.retired if server.id.node == node.name]
+            servers = [*(server.id for server in node.servers), *retired]
+            _node(draft, node, servers, snapshot.nodes.get(node.name), stopped, keep_models)
     named = {node.name for node in (*wish.spec.nodes, *wish.leaving)}
     for place, seen in sorted(snapshot.nodes.items()):
         if place not in named and _ours(
@@ -40,14 +44,21 @@ def _ours(sight: NodeSight, keep_models: bool) -> bool:
     return sight.reachable and any(found)
 
 
-def _node(draft: Draft, node: Node, sight: NodeSight | None, routers: set[int], keep_models: bool) -> None:
+def _node(
+    draft: Draft,
+    node: Node,
+    servers: Iterable[ServerId],
+    sight: NodeSight | None,
+    routers: set[int],
+    keep_models: bool,
+) -> None:
     if sight is None or not sight.reachable:
         draft.skipped.append(Skip(node.name, sight.error if sight else "it was not looked at"))
         return
     if not _ours(sight, keep_models):
         return
     needs = set(routers)
-    for server in node.servers:
-        if f"server-{server.id.server}" in sight.units:
-            needs.add(draft.add(StopServer(server.id), WHY, set(routers)))
+    for server in servers:
+        if f"server-{server.server}" in sight.units:
+            needs.add(draft.add(StopServer(server), WHY, set(routers)))
     draft.add(RemoveNode(node.name, keep_models), WHY, needs)

@@ -25,9 +25,10 @@ def router_view(
 ) -> RouterView:
     """What a router is to be now.
 
-    `leaving` are servers of nodes that left the file and still have replicas; `round_trip` is the slowest
-    measured one from this router to a server, in milliseconds, None when it was not measured; `stateful`
-    names the models whose requests must not be sent twice unless the file says that they may.
+    `leaving` are servers that left the file, alone or with their node, and still have replicas;
+    `round_trip` is the slowest measured one from this router to a server, in milliseconds, None when it was
+    not measured; `stateful` names the models whose requests must not be sent twice unless the file says that
+    they may.
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
@@ -61,7 +62,7 @@ def _pool(
     slots = tuple(
         _slot(server, placed.get((server.id, name)), hosts)
         for server in servers
-        if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node))
+        if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node), server)
     )
     if model is None:
         return Pool(name, slots)
@@ -69,8 +70,8 @@ def _pool(
     return Pool(name, slots, replay=replay, total_timeout=model.total_timeout)
 
 
-def _may_serve(model: ModelSpec | None, node: Node | None) -> bool:
-    return model is not None and node is not None and fits(model, node)
+def _may_serve(model: ModelSpec | None, node: Node | None, server: Server) -> bool:
+    return model is not None and node is not None and server in node.servers and fits(model, node)
 
 
 def _slot(server: Server, replica: Replica | None, hosts: Hosts) -> Slot:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from distctl.cluster.record import Record, Replica
 from distctl.cluster.snapshot import ModelState, Snapshot
-from distctl.cluster.spec import Node, RouterId, ServerId, Spec
+from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
 from distctl.policy.devices import all_lost
 from distctl.policy.placement import Ground, Place, Placement, place
@@ -37,6 +37,8 @@ class Wish:
     structures: Mapping[RouterId, str] = field(default_factory=dict)
     settled: Mapping[RouterId, str] = field(default_factory=dict)
     leaving: tuple[Node, ...] = ()  # nodes that left the file, as the record knows them
+    retired: tuple[Server, ...] = ()  # servers that left nodes which stay
+    left: tuple[RouterId, ...] = ()  # routers that left it and can be told what to be
     prune: bool = False
     awaited: frozenset[str] = frozenset()
     stateful: frozenset[str] = frozenset()
@@ -104,17 +106,18 @@ def growing(record: Record, placement: Placement) -> Record:
 def settled(spec: Spec, record: Record, placement: Placement, *, prune: bool) -> Record:
     """The record as it is once the plan was carried out: what routers know in the end.
 
-    Models and nodes that left the file stay until they are pruned.
+    Models, servers and nodes that left the file stay until they are pruned.
     """
     models = {model.name for model in spec.models}
     nodes = {node.name for node in spec.nodes}
+    servers = {server.id for server in spec.servers}
     external = {node.name for node in spec.nodes if node.external}
     wanted = placement.serving | placement.resting
 
     def stays(replica: Replica) -> bool:
         if replica.server.node in external or (replica.server, replica.model) in wanted:
             return True
-        return not prune and (replica.model not in models or replica.server.node not in nodes)
+        return not prune and (replica.model not in models or replica.server not in servers)
 
     whole = growing(record, placement)
     known = {name: known for name, known in record.known.items() if not prune or name in nodes}

@@ -81,8 +81,8 @@ class Work:
 
     @cached_property
     def _strangers(self) -> set[RouterId]:
-        """Routers that left the file, run on, and cannot be told anything any more."""
-        left = self.record.routers - set(self.wish.spec.router_ids)
+        """Routers that left the file, run on, and cannot be told: nobody knows how they were made."""
+        left = self.record.routers - set(self.wish.spec.router_ids) - set(self.wish.left)
         return set() if self.wish.prune else {r for r in left if r in self.snapshot.routers}
 
     def stopped(self, node: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -101,18 +101,30 @@ class FakeNode:
                 },
             )
 
-    def claim(self, owner: Owner) -> None:
+    def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file. Raises NodeLocked, ForeignNode, StaleGeneration, Unreachable."""
         with self._calls.change(f"{self._machine.name}: claim"):
             self._reach("claim")
-            self._compare(owner)
+            self._compare(owner, also)
             self._claimed = self._machine.owner = owner
 
-    def release(self) -> None:
+    def confirm(self) -> None:
+        """Raise when somebody took the machine over since it was claimed."""
+        with self._calls.look(f"{self._machine.name}: confirm"):
+            if self._claimed is not None:
+                self._reach("confirm")
+                self._compare(self._claimed)
+
+    def release(self, *, changed: bool = True) -> None:
         """Say in the owner file that the work is done."""
+        if self._claimed is None:
+            return
         with self._change("release") as machine:
             if machine.owner:
-                machine.owner = replace(machine.owner, until=0.0)
+                generation = machine.owner.generation - (0 if changed else 1)
+                machine.owner = replace(machine.owner, until=0.0, generation=generation)
+            if not changed:
+                self._claimed = None
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove everything, or all but the models. Raises NodeError while a process runs."""
@@ -163,6 +175,11 @@ class FakeNode:
             unit.up, unit.process = False, None
             self._triton(server.id).shut()
 
+    def clear(self, server: Server) -> None:
+        """Remove a unit that was stopped."""
+        with self._change(f"clear {server.id}") as machine:
+            machine.units.pop(f"server-{server.id.server}", None)
+
     def key(self, server: Server) -> str:
         """The key of the server's restricted API."""
         with self._calls.look(f"{self._machine.name}: key"):
@@ -211,16 +228,18 @@ class FakeNode:
         if not self._machine.reachable:
             raise Unreachable(self._machine.name, tried, "no route to host")
 
-    def _compare(self, ours: Owner) -> None:
+    def _compare(self, ours: Owner, also: Iterable[str] = ()) -> None:
         name, found = self._machine.name, self._machine.owner
         if self._machine.locked_by:
             raise NodeLocked(name, "take its lock", f"{self._machine.locked_by} changes it")
         if found is None:
             return
-        if (found.cluster, found.record) != (ours.cluster, ours.record):
+        if found.cluster != ours.cluster or found.record not in (ours.record, *also):
             raise ForeignNode(name, "compare the owner file", f"it belongs to {found.cluster}, by {found.by}")
-        if found.generation > ours.generation:
-            problem = f"generation {found.generation} is newer than our {ours.generation}"
+        if (found.generation, found.run) != (ours.generation, ours.run) and (
+            found.generation >= ours.generation
+        ):
+            problem = f"generation {found.generation} by {found.run} is not our {ours.generation}"
             raise StaleGeneration(name, "compare the owner file", problem)
 
     def _unit(self, server: Server) -> FakeUnit:

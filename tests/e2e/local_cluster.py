@@ -24,7 +24,6 @@ from typing import IO, Any
 from load import Load
 
 PROJECT = Path(__file__).parents[2]
-HOME = Path.home() / ".local/share/distctl"  # where the place `local` of a router lies
 BASE = Path.home() / ".cache/distctl-test"  # never /tmp: nothing runs from there
 COMMAND = [str(Path(sys.executable).with_name("distctl"))]
 SHM = Path("/dev/shm")
@@ -118,7 +117,7 @@ class LocalCluster:
 
     def root(self, node: str) -> Path:
         """What distctl has on a node."""
-        return (HOME if node == "local" else self.folder / "nodes") / self.name / node
+        return self.folder / "nodes" / self.name / node
 
     # --- the command line ---------------------------------------------------------------------------
 
@@ -260,7 +259,6 @@ class LocalCluster:
         for path in SHM.iterdir():
             if self._mine(path):
                 path.unlink(missing_ok=True)
-        shutil.rmtree(HOME / self.name, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -298,7 +296,7 @@ def _block() -> tuple[IO[str], int]:
             lock.close()
             continue
         _end_all(f"test-{first}-")
-        for old in (*BASE.glob(f"test-{first}-*"), *HOME.glob(f"test-{first}-*")):
+        for old in BASE.glob(f"test-{first}-*"):
             shutil.rmtree(old, ignore_errors=True)
         return lock, first
     raise AssertionError("every block of ports is taken by another run")

@@ -42,9 +42,9 @@ def bundled() -> tuple[str, tuple[Upload, ...]]:
 
 
 def uploads_to(folder: str) -> list[Upload]:
-    """The wheel's files, on their way to a router's folder."""
-    digest, uploads = bundled()
-    return [Upload(u.source, f"{folder}/bin/{digest}.new/{u.target}", u.mode) for u in uploads]
+    """The wheel's files, on their way to a folder."""
+    _, uploads = bundled()
+    return [Upload(u.source, f"{folder}/{u.target}", u.mode) for u in uploads]
 
 
 def refuse(candidate: place.Candidate, setting: str) -> None:

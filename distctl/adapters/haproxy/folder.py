@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
 from distctl.commands import units
-from distctl.commands.files import quote
+from distctl.commands.files import quote, write
 from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, place
 from distctl.errors import RouterError
-from distctl.ports import Connector, Result, Upload
+from distctl.ports import Connector, Result
 
 Change = Callable[[str, str, float], Result]  # script, what it is for, deadline in seconds
 
@@ -28,6 +29,7 @@ class RouterFolder:
     ) -> None:
         self._name, self._connector, self._unit = name, connector, unit
         self._change, self._setting, self._login = change, setting, login
+        self._run = secrets.token_hex(4)  # names what this process copies
 
     def write(self, rendered: Rendered, deadline: float) -> bool:
         """Have the files there, checked by HAProxy itself and renamed into place; False if they were before.
@@ -40,18 +42,17 @@ class RouterFolder:
         self._do(units.install(self._unit, run), "writing the router's start script", deadline)
         if found.config == rendered.digest and found.files >= rendered.files.keys():
             return False
-        missing = rendered.files.keys() - found.files - {CONFIG}
-        self._put(
-            {name: rendered.files[name] for name in missing} | {place.NEW: rendered.files[CONFIG]}, deadline
-        )
+        files = {n: text for n, text in rendered.files.items() if n == CONFIG or n not in found.files}
         if HEALTH not in found.files:
-            self.write_health("1\n", deadline)
-        self._do(place.accept(self._unit.folder, executable), "checking the router's configuration", deadline)
+            files[HEALTH] = "1\n"
+        script = place.accept(self._unit.folder, executable, files)
+        self._do(script, "checking the router's configuration", deadline)
         return True
 
     def write_health(self, text: str, deadline: float) -> None:
         """Leave for the next worker which slots run."""
-        self._put({HEALTH: text}, deadline)
+        script = write(f"{self._unit.folder}/{HEALTH}", text, 0o600)
+        self._do(script, "writing which slots of the router run", deadline)
 
     def take_back(self, deadline: float) -> None:
         """Bring back the configuration before."""
@@ -84,20 +85,14 @@ class RouterFolder:
             script = place.adopt(self._unit.folder, found.candidate.path, digest)
         else:
             digest, _ = bundled()
-            script = place.unveil(self._unit.folder, digest)
+            script = place.unveil(self._unit.folder, digest, self._run)
         if digest not in found.executables:
             self._do(f"mkdir -p {quote(self._unit.folder)}", "making the router's folder", deadline)
             if found.candidate.problem:
-                self._connector.put(uploads_to(self._unit.folder), deadline=deadline)
+                incoming = place.incoming(self._unit.folder, digest, self._run)
+                self._connector.put(uploads_to(incoming), deadline=deadline)
             self._do(script, "installing HAProxy", deadline)
         return digest
-
-    def _put(self, files: dict[str, str], deadline: float) -> None:
-        uploads = [
-            Upload(text.encode(), f"{self._unit.folder}/{name}", 0o600)
-            for name, text in sorted(files.items())
-        ]
-        self._connector.put(uploads, deadline=deadline)
 
     def _do(self, script: str, tried: str, deadline: float) -> None:
         result = self._change(script, tried, deadline)

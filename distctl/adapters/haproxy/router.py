@@ -14,9 +14,10 @@ from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
 from distctl.errors import DistctlError, NodeError, RouterError
-from distctl.ports import Connector
+from distctl.ports import Connector, Result
 
 POLL = 0.05  # seconds between two looks at checks, which come each 50 ms at the soonest
+FRESH = 0.5  # seconds for which a change under the fence says that the place is still ours
 SPARE = 5.0  # seconds of a deadline that are kept for the reload itself
 
 
@@ -39,9 +40,10 @@ class HaproxyRouter:
         haproxy: str | None = None,
         login: str = "",
     ) -> None:
-        self._connector, self._id, self._change, self._manager = connector, id, change, manager
+        self._connector, self._id, self._manager = connector, id, manager
         self._unit = units.Unit(root, f"router-{id.router}")
-        self._folder = RouterFolder(str(id), connector, self._unit, change, haproxy, login)
+        self._fenced, self._ours_at = change, 0.0
+        self._folder = RouterFolder(str(id), connector, self._unit, self._change, haproxy, login)
         self._socket = place.door(self._unit.folder, login)
         self._master = Master(str(id), lambda timeout: connector.dial(self._socket, timeout=timeout))
 
@@ -153,6 +155,7 @@ class HaproxyRouter:
                 return told
             if time.monotonic() >= until:
                 raise self._late(late, seen)
+            self._confirm()
             self._master.tell(seen.worker.pid, turn.commands)
             told += len(turn.commands)
             if not turn.commands:
@@ -176,6 +179,16 @@ class HaproxyRouter:
         except RouterError:
             return True
         return seen is not None and any(c.in_flight or c.queued for c in seen.counts.values())
+
+    def _confirm(self) -> None:
+        """Raise unless the place is still ours: the socket itself would obey anybody."""
+        if time.monotonic() - self._ours_at > FRESH:
+            self._change(":", "making sure that the router is still ours", TIMEOUT)
+
+    def _change(self, script: str, tried: str, deadline: float) -> Result:
+        result = self._fenced(script, tried, deadline)
+        self._ours_at = time.monotonic()
+        return result
 
     def _do(self, script: str, tried: str) -> None:
         result = self._change(script, tried, 60.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from distctl.commands.files import quote
+from distctl.commands.files import quote, write
 from distctl.commands.haproxy.render import CONFIG
 
 OLDEST = (2, 8)  # the first long-term version with Lua's events of servers
@@ -89,9 +89,15 @@ cp {quote(source)} bin/{digest}.new/haproxy && chmod 700 bin/{digest}.new/haprox
 """
 
 
-def unveil(folder: str, digest: str) -> str:
-    """A script that makes an executable which was copied to `bin/DIGEST.new` visible."""
-    return f"cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv {digest}.new {digest}; }}\n"
+def incoming(folder: str, digest: str, run: str) -> str:
+    """Where one run puts an executable: copies are made outside of the fence, so no two runs share a name."""
+    return f"{folder}/bin/{digest}.{run}.new"
+
+
+def unveil(folder: str, digest: str, run: str) -> str:
+    """A script that makes an executable which a run has copied visible; what others left half-way goes."""
+    new = quote(incoming(folder, digest, run))
+    return f"cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv -T {new} {digest}; }} && rm -rf ./*.new\n"
 
 
 DOORS = "/run/distctl"  # sockets that an account other than root may open
@@ -120,9 +126,16 @@ exec {quote(executable(folder, digest))} -W -S unix@{socket} -f {CONFIG}
 """
 
 
-def accept(folder: str, digest: str) -> str:
-    """A script that has HAProxy check the new configuration, and puts it in place by a rename."""
-    return f"""cd {quote(folder)} || exit 1
+def accept(folder: str, digest: str, files: Mapping[str, str]) -> str:
+    """A script that writes files, has HAProxy check the configuration among them, and renames it into place.
+
+    They travel in the script itself, so that all of it happens under the place's lock. A boot reads them,
+    also the one after a power cut: they are on the disk before the rename.
+    """
+    beside = {NEW if name == CONFIG else name: text for name, text in files.items()}
+    written = "".join(write(f"{folder}/{name}", text, 0o600) for name, text in sorted(beside.items()))
+    return f"""{written}cd {quote(folder)} || exit 1
+sync {" ".join(map(quote, sorted(beside)))} 2>/dev/null
 {quote(executable(folder, digest))} -c -f {NEW} 2>&1 || exit 1
 [ ! -e {CONFIG} ] || cp -p {CONFIG} {LAST}
 mv -f {NEW} {CONFIG}

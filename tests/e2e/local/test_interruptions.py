@@ -11,8 +11,6 @@ import pytest
 from local_cluster import LocalCluster, local_cluster
 
 CLIENTS = ("digits:http", "digits:grpc", "slow:http", "slow:grpc")
-# A killed operator gives nothing back: the next one waits until its lease has run out.
-AFTER_A_KILL = ("--lease-wait", "60s")
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +71,11 @@ def test_the_operator_killed_in_an_up_with_a_changed_model_costs_nothing(cluster
         (cluster.model("versioned") / "2" / "answer.txt").write_text("3000")
         ended, _ = interrupted(cluster, signal.SIGKILL, "reload versioned in n1/0: running", "up", "-y")
         assert ended == -signal.SIGKILL
-        held = cluster.up(check=5)
-        cluster.up(*AFTER_A_KILL)
+        taken = cluster.up()  # the lease would last for half a minute more
     load.report.require_whole()
-    assert "has been changing this cluster" in held.err
-    assert "--lease-wait" in held.err
+    assert "whose process has ended, during: up by" in taken.err
+    events = cluster.json("events")["events"]
+    assert any(event["kind"] == "lease" and "whose process has ended" in event["text"] for event in events)
     cluster.nothing_to_do()
 
 
@@ -86,7 +84,7 @@ def test_the_operator_killed_in_a_drain_costs_nothing(cluster: LocalCluster) -> 
     with cluster.load(*CLIENTS) as load:
         interrupted(cluster, signal.SIGKILL, "drain n1/0", "drain", "n1")
         time.sleep(1)
-        cluster.run("drain", "n1", *AFTER_A_KILL)
+        cluster.run("drain", "n1")
         cluster.run("undrain", "n1")
     load.report.require_whole()
     cluster.nothing_to_do()
@@ -101,7 +99,7 @@ def test_the_operator_killed_in_a_scale_costs_nothing(cluster: LocalCluster, cou
     with cluster.load(*CLIENTS) as load:
         interrupted(cluster, signal.SIGKILL, when, "scale", f"digits={count}")
         time.sleep(1)
-        cluster.up(*AFTER_A_KILL)
+        cluster.up()
         cluster.nothing_to_do()
     load.report.require_whole()
 
@@ -121,5 +119,5 @@ def test_ctrl_c_in_a_drain_releases_the_lease_and_says_what_goes_on(cluster: Loc
 def test_the_operator_killed_in_a_first_up_is_followed_by_one_that_converges(when: str) -> None:
     with local_cluster(models={"digits": 2}) as cluster:
         interrupted(cluster, signal.SIGKILL, when, "up", "-y")
-        cluster.up(*AFTER_A_KILL)
+        cluster.up()
         cluster.nothing_to_do()

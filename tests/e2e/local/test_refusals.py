@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from local_cluster import LocalCluster, local_cluster, wait_until
+from local_cluster import LocalCluster, Ran, local_cluster, wait_until
 
 
 @pytest.fixture
@@ -144,16 +145,57 @@ def test_a_second_record_takes_over_and_duplicates_and_undrains_nothing(cluster:
     cluster.nothing_to_do()
 
 
+def owner_of(cluster: LocalCluster, place: str) -> dict[str, str]:
+    """What a place's owner file says."""
+    text = (cluster.root(place) / "owner").read_text()
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def steps_of(cluster: LocalCluster, file: str) -> list[dict[str, Any]]:
+    """The steps of the last plan that was carried out with a record."""
+    found: list[dict[str, Any]] = cluster.json("events", "--steps", "-i", file)["steps"]
+    return found
+
+
 def test_two_operators_at_once_with_two_records_never_both_change_a_node(cluster: LocalCluster) -> None:
+    """One does all of it. The other is told once, by whom and when, and has begun nothing; or it came after
+    the end and found nothing to do. Either record then knows all that was done.
+    """
     cluster.add({"simple": 2})
-    file = second_record(cluster)["file"]
-    with cluster.begin("up", "-y") as first, cluster.begin("up", "-y", "-i", file) as second:
-        ends = [process.communicate(timeout=120) for process in (first, second)]
-    codes = sorted((first.returncode, second.returncode))
-    assert 0 in codes, ends
-    assert codes[1] in (0, 5, 8), ends
-    cluster.up("--adopt")
+    files = (str(cluster.file), second_record(cluster)["file"])
+    before = [steps_of(cluster, file) for file in files]
+    generation = int(owner_of(cluster, "n1")["generation"])
+    with (
+        cluster.begin("up", "-y", "-i", files[0]) as first,
+        cluster.begin("up", "-y", "-i", files[1]) as second,
+    ):
+        ran = [(p.pid, Ran(0, *p.communicate(timeout=120))) for p in (first, second)]
+    codes = (first.returncode, second.returncode)
+    assert sorted(codes) in ([0, 5], [0, 0]), ran
+    changed = [number for number in (0, 1) if steps_of(cluster, files[number]) != before[number]]
+    assert len(changed) == 1, ran
+    (winner,) = changed
+    assert codes[winner] == 0, ran
+    assert {step["state"] for step in steps_of(cluster, files[winner])} == {"done"}
+    other = ran[1 - winner][1].err
+    if codes[1 - winner]:
+        assert other.count("error: ") == 1, other
+        assert "another run took the node over" in other or "from another record" in other, other
+        assert other.count("next: ") == 1, other
+        assert "distctl doctor" not in other, other
+    else:
+        assert "Nothing to do" in other, other
+    for place in ("n1", "n2", "local"):
+        owner = owner_of(cluster, place)
+        assert int(owner["generation"]) == generation + 1, owner
+        assert f":{ran[winner][0]}/" in owner["run"], owner
+        assert float(owner["until"]) == 0.0, owner
+    for file in files:
+        assert "Nothing to do" in cluster.run("up", "-y", "-i", file).err
     cluster.nothing_to_do()
+    del cluster.spec["models"]["simple"]
+    cluster.write()
+    cluster.up("--prune")
 
 
 def test_a_damaged_record_is_refused_and_left_as_it_is(cluster: LocalCluster) -> None:

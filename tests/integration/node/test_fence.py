@@ -46,7 +46,7 @@ def test_nothing_is_changed_before_the_node_was_claimed(tmp_path):
     [
         ({"record": "record-2"}, ForeignNode, "belongs to cluster suite, record record-1"),
         ({"cluster": "other"}, ForeignNode, "belongs to cluster suite, record record-1"),
-        ({"generation": 0}, StaleGeneration, "newer generation, 1"),
+        ({"generation": 0}, StaleGeneration, "took the node over: generation 1"),
     ],
 )
 def test_somebody_else_is_refused_and_told_whose_it_is(place, claim, refusal, says):
@@ -65,6 +65,28 @@ def test_an_older_generation_changes_nothing_any_more(place):
     assert not place.path("trace").exists()
     newer.site.change(f"touch {place.path('trace')}", tried="trying")
     assert place.path("trace").exists()
+
+
+def test_of_two_runs_that_count_alike_only_the_first_goes_on(place):
+    """Two copies of one record, as two checkouts have them: both saw generation 1 and count on."""
+    first, second = another(place), another(place)
+    first.site.claim(Owner("suite", "record-1", 2, "ann@desk", time.time(), run="ann:1"))
+    with pytest.raises(StaleGeneration, match="generation 2"):
+        second.site.claim(Owner("suite", "record-1", 2, "bob@laptop", time.time(), run="bob:1"))
+    first.site.confirm()
+    second.site.release(changed=False)
+    assert place.site.look().owner.run == "ann:1"
+
+
+def test_a_run_that_lost_another_node_leaves_this_one_as_if_it_had_not_come(place):
+    place.claim(5)
+    second = another(place)
+    second.site.claim(Owner("suite", "record-1", 6, "bob@laptop", time.time(), time.time() + 9, run="bob:1"))
+    second.site.release(changed=False)
+    owner = place.site.look().owner
+    assert (owner.generation, owner.until) == (5, 0.0)
+    with pytest.raises(NodeError, match="not claimed"):
+        second.site.change(":", tried="trying")
 
 
 def test_a_change_waits_for_the_one_before_it_and_says_who_holds_the_node(place):

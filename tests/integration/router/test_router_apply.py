@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +17,12 @@ import pytest
 from router_harness import Router, StandIn, alive, call, stopped, wait_for
 
 from distctl.adapters.haproxy import HaproxyRouter
+from distctl.adapters.haproxy.executable import bundled
 from distctl.adapters.local import LocalConnector
 from distctl.cluster.router import Pool, SlotState
 from distctl.cluster.spec import Connection, Endpoint, Node
-from distctl.errors import RouterError
+from distctl.errors import RouterError, StaleGeneration
+from distctl.ports import Result
 
 OFF, READY, DRAIN = SlotState.OFF, SlotState.READY, SlotState.DRAIN
 Make = Callable[..., Router]
@@ -108,6 +112,53 @@ def test_slot_gets_no_request_before_its_check_passed(router: Router, servers: l
     servers[2].load("digits", "seq")
     router.apply()
     assert answered_by(router) == {"n1", "n2", "n3"}
+
+
+def test_a_router_that_was_taken_over_meanwhile_is_told_nothing_more(
+    make_router: Make, servers: list[StandIn], connector: LocalConnector
+) -> None:
+    """HAProxy's socket obeys anybody: who waits for a check asks the place again before saying more."""
+    router, taken_over = make_router(), threading.Event()
+    router.apply()
+
+    def change(script: str, tried: str, deadline: float) -> Result:
+        if taken_over.is_set():
+            raise StaleGeneration("here", tried, "another run took the node over")
+        return connector.run(script, tried=tried, deadline=deadline)
+
+    def take_over() -> None:
+        taken_over.set()
+        servers[2].load("digits", "seq")
+
+    control, router.control = router.control, HaproxyRouter(connector, router.view.id, router.root, change)
+    servers[2].load()  # its checks fail until then
+    threading.Timer(1.5, take_over).start()
+    with pytest.raises(StaleGeneration):
+        router.set(n3=READY)
+    router.control = control
+    assert router.sight("n3").state is DRAIN
+    assert answered_by(router) == {"n1", "n2"}
+
+
+def test_two_that_bring_up_one_router_at_once_share_no_name(
+    make_router: Make, connector: LocalConnector
+) -> None:
+    """The place's lock keeps scripts apart and nothing else. Nobody is refused here: both come to the end."""
+    lock, first = threading.Lock(), make_router()
+    second = make_router(root=first.root)
+    second.view = first.view
+
+    def change(script: str, tried: str, deadline: float) -> Result:
+        with lock:
+            return connector.run(script, tried=tried, deadline=deadline)
+
+    for router in (first, second):
+        router.control = HaproxyRouter(connector, router.view.id, router.root, change)
+    with ThreadPoolExecutor(2) as pool:
+        took = [future.result() for future in [pool.submit(r.apply) for r in (first, second)]]
+    assert all("launched" in words or "nothing to do" in words for words in took), took
+    assert first.apply() == second.apply() == "nothing to do"
+    assert sorted(path.name for path in (first.folder / "bin").iterdir()) == [bundled()[0]]
 
 
 def test_drain_counts_what_is_in_flight(router: Router) -> None:

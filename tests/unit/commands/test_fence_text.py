@@ -10,9 +10,9 @@ from distctl.commands.paths import NodePaths
 WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1)
 
 
-@given(cluster=WORDS, record=WORDS, generation=st.integers(0, 2**53), by=WORDS, intents=WORDS)
-def test_what_was_written_is_read_again(cluster, record, generation, by, intents):
-    owner = Owner(cluster, record, generation, by, 1700000000.25, 0.0, intents)
+@given(cluster=WORDS, record=WORDS, generation=st.integers(0, 2**53), by=WORDS, intents=WORDS, run=WORDS)
+def test_what_was_written_is_read_again(cluster, record, generation, by, intents, run):
+    owner = Owner(cluster, record, generation, by, 1700000000.25, 0.0, intents, run)
     assert fence.parse_owner(fence.owner_text(owner)) == owner
 
 

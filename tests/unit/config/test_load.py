@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from distctl.app.session import Session
 from distctl.cluster.spec import (
     Become,
     Connection,
@@ -102,6 +104,12 @@ def test_every_setting_tells_where_it_came_from(tmp_path: Path) -> None:
     assert origins["runtime.environment.B"] == Origin("group", "group g", 12)
     assert origins["timeouts.load"] == Origin("20m", "top level", 6)
     assert origins["timeouts.drain"] == Origin("5m", "default", 0)
+
+
+def test_the_top_levels_directory_is_this_machines_too_where_it_carries_a_router(tmp_path: Path) -> None:
+    spec = loaded(tmp_path, "directory: /srv/d\nnodes: {n1: , n2: {directory: /srv/e}}\n").spec
+    assert [node.directory for node in spec.nodes] == ["/srv/d", "/srv/e"]
+    assert Session(SimpleNamespace(spec=spec)).node("local").directory == "/srv/d"  # type: ignore[arg-type]
 
 
 def test_a_node_without_the_group_has_the_top_level_alone(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from distctl.app.compose import once
 from distctl.cluster.spec import SecretRef
 from distctl.config.secrets import Secret, read, resolve
 from distctl.errors import InputError
@@ -40,13 +40,15 @@ def test_a_file_is_relative_to_the_inventory_and_loses_its_last_line_break(tmp_p
     assert resolve(SecretRef("file", ("pw",)), tmp_path) == "hunter2 "
 
 
-def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "pw").write_text("hunter2")
-    (tmp_path / "pw").chmod(0o644)
-    with caplog.at_level(logging.WARNING):
-        resolve(SecretRef("file", ("pw",)), tmp_path)
-    assert "chmod 600" in caplog.text
-    assert "hunter2" not in caplog.text
+def test_a_file_that_others_can_read_is_warned_of_once_however_often_it_is_read(tmp_path: Path) -> None:
+    said: list[str] = []
+    warn = once(said.append)
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("hunter2")
+        (tmp_path / name).chmod(0o644)
+        for _ in range(3):
+            assert resolve(SecretRef("file", (name,)), tmp_path, warn=warn) == "hunter2"
+    assert said == [f"{f} can be read by others: chmod 600 {f}" for f in (tmp_path / "one", tmp_path / "two")]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIn
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, Owner, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.control.adopt import adoption, intents, intents_text, uncarried
-from distctl.errors import ForeignNode
+from distctl.control.adopt import adopted, adoption, intents, intents_text, refuse_at_work, uncarried
+from distctl.errors import ForeignNode, NodeLocked
 
 A, B, X = ServerId("a", "0"), ServerId("b", "0"), ServerId("x", "0")
 SPEC = spec([node("a"), node("b"), node("x", external=True)], [model("digits", 2)])
@@ -108,6 +108,66 @@ def test_a_node_that_another_record_changed_is_refused_until_somebody_means_it()
         adoption(SPEC, ours, seen(owner()))
     assert "up --adopt" in caught.value.hint
     assert adoption(SPEC, ours, seen(owner()), adopt=True)[0] == Adopt("old", 7)
+
+
+@pytest.mark.parametrize(
+    ("record", "working", "refused"),
+    [
+        (NEW, owner(at=90.0, until=120.0), True),
+        (Record("old", generation=6), owner(at=90.0, until=120.0), True),
+        (Record("old", generation=7), owner(at=90.0, until=120.0), False),  # our own run that died: the lease
+        (NEW, owner(at=60.0, until=90.0), False),  # it may have died
+        (NEW, owner(at=200.0, until=230.0), False),  # its clock is not ours
+        (NEW, owner(), False),
+    ],
+)
+def test_whoever_is_at_work_with_another_record_is_not_disturbed(
+    record: Record, working: Owner, refused: bool
+) -> None:
+    snapshot = replace(seen(owner(generation=5), working), at=100.0)
+    if not refused:
+        refuse_at_work(record, snapshot)
+        return
+    refuse_at_work(record, snapshot, ended=lambda run: run == working.run)
+    with pytest.raises(
+        NodeLocked, match=r"ada@desk has been changing this cluster for 10 s.*runs out in 20 s"
+    ):
+        refuse_at_work(record, snapshot)
+
+
+TWO = seen(owner(intents=CARRIED), replace(owner("other", 4), by="bob@laptop"))
+
+
+@pytest.mark.parametrize("record", [NEW, Record("ours", generation=3)])
+def test_nodes_of_two_records_are_named_and_refused_until_somebody_means_it(record: Record) -> None:
+    with pytest.raises(ForeignNode) as caught:
+        adoption(SPEC, record, TWO)
+    assert "belong to 2 records: a to that of ada@desk, b to that of bob@laptop" in caught.value.message
+    assert "up --adopt" in caught.value.hint
+
+
+def test_adopted_nodes_of_two_records_become_one_with_what_both_carry() -> None:
+    mine = Intent("b", cordoned=True, why="hot", by="bob", since=9.0)
+    both = seen(
+        owner(intents=CARRIED), owner("other", 9, intents=intents_text(Record("x", intents={"b": mine})))
+    )
+    changes = adoption(SPEC, Record("ours", generation=3), both, adopt=True)
+    assert changes[:3] == [Adopt("other", 9), SetIntent(DRAINING), SetIntent(mine)]
+    assert adopted(Record("other", 9), both) == {"a": "old"}
+
+
+def test_after_up_adopt_every_node_is_this_records_also_where_nothing_was_to_do() -> None:
+    operator = Operator(spec([node("a"), node("b")], [model("digits", 2)]))
+    operator.up()
+    b = operator.cluster.machines["b"]
+    assert b.owner is not None
+    b.owner = replace(b.owner, record="another", generation=b.owner.generation + 5)
+    with pytest.raises(ForeignNode, match="another record changed it last"):
+        operator.up()
+    assert operator.up(adopt=True).empty
+    owners = [machine.owner for machine in operator.cluster.machines.values() if machine.owner]
+    assert {owner.record for owner in owners} == {operator.cluster.store.record.id} == {"another"}
+    assert operator.up().empty
 
 
 def test_a_copy_of_the_record_that_fell_behind_catches_up() -> None:

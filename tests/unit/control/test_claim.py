@@ -1,5 +1,7 @@
 """Nodes are made ours before anything is changed: the first one decides between two operators."""
 
+from dataclasses import replace
+
 import pytest
 from rehearsal import model, node, spec
 
@@ -43,7 +45,16 @@ def test_a_refusal_later_on_lets_go_of_what_was_claimed() -> None:
     found = cluster(c=Owner("prod", "ours", 9))
     with pytest.raises(StaleGeneration):
         claim(world(found), NAMES, OURS)
-    assert [m.owner.until for m in found.machines.values() if m.owner] == [0.0, 0.0, 0.0]
+    owners = [m.owner for m in found.machines.values() if m.owner]
+    assert [owner.until for owner in owners] == [0.0, 0.0, 0.0]
+    assert [owner.generation for owner in owners] == [3, 3, 9], "nothing was changed, so nothing is counted"
+
+
+def test_two_copies_of_a_record_that_count_alike_do_not_both_go_on() -> None:
+    found = cluster(a=replace(OURS, run="ada:1"))
+    with pytest.raises(StaleGeneration):
+        claim(world(found), NAMES, replace(OURS, run="bob:1"))
+    assert found.machines["b"].owner is None
 
 
 def test_a_node_that_cannot_be_reached_is_passed_over_also_as_the_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Event, Lock
 
 import pytest
@@ -17,9 +18,18 @@ from distctl.cluster.spec import ServerId
 from distctl.control.execute import WIDTH, Course, Outcome, State, execute
 from distctl.control.perform import Job
 from distctl.control.routing import Routing
-from distctl.errors import Interrupted, LeaseHeld, NodeError, Unreachable
-from distctl.policy.operations import InstallRuntime, Join, Operation, PushModel, StartServer
+from distctl.errors import (
+    Interrupted,
+    LeaseHeld,
+    NodeError,
+    PartialFailure,
+    RouterError,
+    StaleGeneration,
+    Unreachable,
+)
+from distctl.policy.operations import InstallRuntime, Join, Leave, Operation, PushModel, StartServer
 from distctl.policy.plan import Draft, Plan
+from distctl.policy.verdict import Tally, exit_code
 from distctl.testing import FakeCluster
 
 A, B = ServerId("a", "0"), ServerId("b", "0")
@@ -39,6 +49,7 @@ class Bench:
         for name in NAMES:
             self.world.node(name).claim(Owner("prod", "r", 1))
         nodes = {n.name: n for n in self.spec.nodes}
+        documents = {name: session.document(n) for name, n in nodes.items()}
         self.job = Job(
             self.world,
             lease.token,
@@ -46,7 +57,7 @@ class Bench:
             nodes,
             {m.name: m for m in self.spec.models},
             {"digits": self.cluster.folder("digits").digest},
-            dict.fromkeys(nodes, "{}"),
+            documents,
         )
         self.seen: list[Outcome] = []
         self._lock = Lock()
@@ -136,7 +147,7 @@ def test_no_more_is_started_once_more_nodes_failed_than_may(
     )
     course = Course(bench.job, steps, bench.watch, allowed)
     running = steps.steps[3]
-    course.running[Future()] = running
+    course.running[Future()] = (running,)
     for number in (1, 2, 3):
         if number not in course.outcomes:
             course.take(Outcome(steps.steps[number - 1], FAILED))
@@ -163,6 +174,50 @@ def test_a_lost_lease_ends_the_command_and_nothing_new_is_started() -> None:
     assert [c for c in bench.cluster.calls.changes if "push" in c] == []
 
 
+def test_a_node_that_was_taken_over_ends_the_command_and_says_whose_it_is() -> None:
+    """What fails first is the work of the other one too: the cause is told, not that."""
+    bench = Bench()
+    bench.cluster.calls.fail("a: install", NodeError("a", "install", "no such file"))
+    bench.cluster.machines["a"].owner = Owner("prod", "r", 2, run="bob")
+    steps = plan((install("a"), []), *((push(name), []) for name in "bcdef"), (push("b"), [2]))
+    with pytest.raises(StaleGeneration, match="generation 2 by bob"):
+        bench.run(steps)
+    assert FAILED in [o.state for o in bench.seen if o.step.number == 1]
+    assert len([c for c in bench.cluster.calls.changes if "push" in c]) <= 5
+
+
+def test_a_router_that_was_taken_over_ends_the_command_too() -> None:
+    bench = Bench()
+    bench.cluster.node("lb").claim(Owner("prod", "r", 1))
+    bench.cluster.machines["lb"].owner = Owner("prod", "r", 2, run="bob")
+    bench.cluster.calls.fail("apply", RouterError("no check has passed"))
+    with pytest.raises(StaleGeneration, match="lb: compare"):
+        bench.run(plan((StartServer(A, ("digits",)), []), (Join(A, "digits"), [1])))
+
+
+def test_a_command_that_is_interrupted_says_at_once_what_it_waits_for() -> None:
+    """A stop that is under way ends first; the reader must not wonder."""
+    bench = Bench()
+    stopping, told = Event(), Event()
+
+    def stop(change: str) -> None:
+        stopping.set()
+        assert told.wait(10), "nothing was said while the step went on"
+
+    def watch(outcome: Outcome) -> None:
+        if outcome.detail == "the command ends once this step has":
+            told.set()
+
+    def renew() -> None:
+        assert stopping.wait(10)
+        raise Interrupted("interrupted by SIGINT")
+
+    bench.cluster.calls.watch = stop
+    with pytest.raises(Interrupted):
+        execute(bench.job, plan((push("a"), []), (push("a"), [1])), watch=watch, renew=renew)
+    assert bench.cluster.calls.changes.count("a: push digits") == 1
+
+
 def test_more_nodes_than_fit_side_by_side_wait_their_turn() -> None:
     names = [f"n{number}" for number in range(3 * WIDTH)]
     operator = Operator(spec([node(name) for name in names], [model("digits", len(names))]))
@@ -178,6 +233,62 @@ def test_joins_side_by_side_share_their_turns_at_a_router() -> None:
     operator.up()
     assert sum("apply" in change for change in operator.cluster.calls.changes) <= 1 + len(names)
     assert len(operator.cluster.answering("digits")) == len(names)
+
+
+def test_models_that_join_one_server_together_do_so_in_one_turn() -> None:
+    """And one that is not ready keeps none of the others."""
+    bench = Bench()
+    bench.cluster.machines["a"].runtimes.add("r1")
+    start = plan((StartServer(A, ("digits", "other", "third")), []))
+    for name in ("digits", "other", "third"):
+        bench.job.contents[name] = bench.cluster.folder(name).digest  # type: ignore[index]
+        bench.world.node("a").push(name, bench.cluster.folder(name))
+    bench.cluster.triton(A).broken["other"] = "no such file"
+    bench.run(start)
+    before = len(bench.cluster.calls.changes)
+    states = bench.run(
+        plan(*((Join(A, name), []) for name in ("digits", "other", "third")), (push("b"), [3]))
+    )
+    assert states == [DONE, FAILED, DONE, DONE]
+    assert "no such file" in bench.outcomes[1].detail
+    assert sum("apply" in change for change in bench.cluster.calls.changes[before:]) == 1
+
+
+def test_one_of_two_routers_that_is_down_is_told_later_and_before_anything_leaves() -> None:
+    operator = Operator(spec([node("a"), node("b"), node("lb2", servers=0)], [model("digits", 1)]))
+    main = operator.spec.routers[0]
+    operator.spec = replace(operator.spec, routers=(replace(main, on=("lb", "lb2")),))
+    operator.up()
+    second = operator.cluster.routers[replace(ROUTER, place="lb2")]
+    second.reachable = False
+    session = operator.session()
+    operator.spec = session.inventory.spec = replace(operator.spec, models=(model("digits", 2),))
+    with leased(session, "up") as keeper:
+        prepared = prepare(session, keeper)
+        outcomes = carry_out(session, keeper, prepared, watch=lambda _: None, what="up")
+    assert {outcome.state for outcome in outcomes} == {DONE}
+    (late,) = {outcome.error for outcome in outcomes if outcome.error}
+    assert isinstance(late, PartialFailure)
+    assert late.message == "not told what joined: router main@lb2 (no answer)"
+    assert exit_code(Tally(len(outcomes), [late], skipped=1)) == 3
+    assert operator.cluster.routers[ROUTER].sends_to("digits") == {A, B}
+    second.reachable = True
+    operator.spec = replace(operator.spec, models=(model("digits", 1),))
+    plan_ = operator.up()
+    told = next(s.number for s in plan_.steps if s.operation.text == "configure router main@lb2")
+    assert all(told in s.needs for s in plan_.steps if isinstance(s.operation, Leave))
+    assert any(isinstance(s.operation, Leave) for s in plan_.steps)
+    assert operator.plan().empty
+    assert operator.promise.kept()
+
+
+def test_a_first_up_tells_a_router_no_more_often_than_there_are_servers() -> None:
+    """However many models each of them serves."""
+    names = [f"n{number}" for number in range(WIDTH)]
+    operator = Operator(spec([node(n) for n in names], [model(f"m{i}", len(names)) for i in range(5)]))
+    operator.up()
+    assert sum("apply" in change for change in operator.cluster.calls.changes) <= 1 + len(names)
+    assert all(len(operator.cluster.answering(f"m{i}")) == len(names) for i in range(5))
 
 
 def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_later() -> None:

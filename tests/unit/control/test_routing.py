@@ -7,12 +7,12 @@ from dataclasses import replace
 from threading import Event
 
 import pytest
-from rehearsal import ROUTER, Operator, Rehearsal, model, node, spec
+from rehearsal import ROUTER, Operator, Rehearsal, model, node, spec, view_of
 
 from distctl.cluster.router import RouterSight, RouterView, SlotState
 from distctl.cluster.spec import ServerId
 from distctl.control.routing import Routing
-from distctl.errors import DrainExpired, RouterError
+from distctl.errors import DrainExpired, RouterError, Unreachable
 from distctl.testing import FakeRouter
 from distctl.testing.serving import states
 
@@ -59,7 +59,7 @@ def test_who_joins_waits_until_its_own_slot_is_told_and_several_are_told_at_once
     ]
 
     def join(server: ServerId) -> bool:
-        routing.join(server, MODEL)
+        routing.join(server, (MODEL,))
         return server in slow.ready()
 
     with ThreadPoolExecutor(len(SERVERS)) as pool:
@@ -87,16 +87,55 @@ def test_every_router_is_tried_before_an_error_is_told() -> None:
     operator.cluster.router(ROUTER).reachable = False
     routing = Routing(session.world, token, [ROUTER, two])
     with pytest.raises(RouterError, match="main@lb: no answer"):
-        routing.join(SERVERS[0], MODEL)
+        routing.join(SERVERS[0], (MODEL,))
     assert operator.cluster.router(two).view is not None
     assert operator.cluster.router(ROUTER).view is None
+
+
+TWO = replace(ROUTER, place="lb2")
+
+
+class Away(FakeRouter):
+    """A router whose place cannot be reached."""
+
+    def apply(self, view: RouterView, *, deadline: float) -> str:
+        raise Unreachable(self.id.place, "looking at the router's folder", "no route to host")
+
+
+def test_a_router_that_cannot_be_reached_keeps_nothing_from_joining_the_others() -> None:
+    operator, session, token = bench()
+    away = Away(TWO)
+    world = replace(session.world, router=lambda id: away if id == TWO else operator.cluster.router(id))
+    routing = Routing(world, token, [ROUTER, TWO])
+    for server in SERVERS[:2]:
+        late = routing.join(server, (MODEL,))
+        assert late is not None
+        assert late.exit_code == 3
+        assert "router main@lb2 (lb2: looking at the router's folder: no route to host)" in late.message
+    assert set(SERVERS[:2]) <= {
+        s
+        for (_, s), state in states(view_of(operator.cluster.router(ROUTER))).items()
+        if state is SlotState.READY
+    }
+    with pytest.raises(Unreachable):
+        routing.leave(SERVERS[0], (MODEL,), rest=False, seconds=5, force=False, report=lambda _: None)
+
+
+def test_where_no_router_can_be_reached_nothing_joins() -> None:
+    operator, session, token = bench()
+    routing = Routing(session.world, token, [ROUTER, TWO], silent={ROUTER: "no answer", TWO: "no route"})
+    with pytest.raises(
+        RouterError, match=r"no router was told.*main@lb \(no answer\); .*main@lb2 \(no route\)"
+    ):
+        routing.join(SERVERS[0], (MODEL,))
+    assert operator.cluster.calls.changes[-1].startswith("store: commit")
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_at_the_deadline_nothing_is_cut_unless_it_is_forced(force: bool) -> None:
     operator, session, token = bench()
     routing = Routing(session.world, token, [ROUTER])
-    routing.join(SERVERS[0], MODEL)
+    routing.join(SERVERS[0], (MODEL,))
     router = operator.cluster.router(ROUTER)
     router.in_flight[MODEL, SERVERS[0]], router.ending = 2, 0
     said: list[str] = []

@@ -23,6 +23,12 @@ def test_somebody_else_is_told_who_holds_it_since_when_why_and_what_to_do():
     assert refused.value.exit_code == 5
 
 
+def test_the_mark_of_a_process_is_not_for_people():
+    held = grant(FREE, "ann@ops:12/a1b2c3/boot-1.12.99", "up", seconds=60, now=1000.0)
+    with pytest.raises(LeaseHeld, match=r"^ann@ops:12 has been changing"):
+        grant(held, "bob@ci:7", "scale", seconds=60, now=1014.0)
+
+
 def test_the_same_owner_renews_and_keeps_its_token_even_when_late():
     for now in (1030.0, 1200.0):
         renewed = grant(ANN, ANN.owner, "up", seconds=60, now=now)
