@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -34,7 +34,7 @@ from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.journal import journal
 from distctl.control.perform import Job
-from distctl.errors import LeaseHeld, NodeError
+from distctl.errors import DistctlError, LeaseHeld, NodeError
 from distctl.policy.diff import diff
 from distctl.policy.plan import Plan
 from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
@@ -186,14 +186,10 @@ def carry_out(
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed, and when somebody
     else takes a node over on the way.
     """
-    owner = _next_owner(session, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
-    taken = adopted(prepared.record, prepared.snapshot)
-    nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away), *taken}))
-    claim(session.world, nodes, owner, also=set(taken.values()))
+    nodes = _claim(session, keeper, prepared, {*prepared.plan.nodes, *(told - away)})
     try:
-        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
         outcomes = execute(
             _job(session, keeper, prepared, force, drain_seconds),
             prepared.plan,
@@ -209,22 +205,32 @@ def carry_out(
 
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
+    let_go(session.world, _claim(session, keeper, prepared, uncarried(prepared.record, prepared.snapshot)))
+
+
+def _claim(session: Session, keeper: Keeper, prepared: Prepared, nodes: Iterable[str]) -> list[str]:
+    """Claim some nodes, with those that are adopted, by the next generation; which they were.
+
+    The generation goes into the record once the nodes carry it: where another copy of the record was quicker,
+    this one must not count as far as the other, or it would never learn what that one did. A process that
+    dies in between finds it on the nodes again.
+    """
     taken = adopted(prepared.record, prepared.snapshot)
-    nodes = session.ours(sorted({*uncarried(prepared.record, prepared.snapshot), *taken}))
-    if nodes:
-        owner = _next_owner(session, prepared.record)
-        claim(session.world, nodes, owner, also=set(taken.values()))
+    names = session.ours(sorted({*nodes, *taken}))
+    if not names:
+        return []
+    owner = _next_owner(session, prepared.record)
+    claim(session.world, names, owner, also=set(taken.values()))
+    try:
         session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
-        let_go(session.world, nodes)
+    except DistctlError:
+        let_go(session.world, names, changed=False)
+        raise
+    return names
 
 
 def _next_owner(session: Session, record: Record) -> Owner:
-    """Who claims nodes now, with the generation after the record's.
-
-    It goes into the record once the nodes carry it: where another copy of the record was quicker, this one
-    must not count as far as the other, or it would never learn what that one did. A process that dies in
-    between finds it on the nodes again.
-    """
+    """Who claims nodes now, with the generation after the record's."""
     now = session.clock.now()
     return Owner(
         cluster=session.spec.cluster,
