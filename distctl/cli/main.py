@@ -46,7 +46,7 @@ app = typer.Typer(
 )
 
 BEGIN, CHANGE, SEE, USE = "Begin", "Change", "See", "Use"
-app.command("init", rich_help_panel=BEGIN)(init.init)
+app.command("init", cls=init.FromFile, rich_help_panel=BEGIN)(init.init)
 app.command("doctor", rich_help_panel=BEGIN)(doctor.doctor)
 app.command("trust", rich_help_panel=BEGIN)(trust.trust)
 app.command("inventory", rich_help_panel=BEGIN)(inventory.inventory)
