@@ -127,7 +127,7 @@ class Session:
 
     def connector(self, name: str) -> Connector:
         """The connector of a node."""
-        return self.parts.connections.connector(self.node(name))
+        return self.parts.connector(self.node(name))
 
     def shell(self, name: str) -> int:
         """A shell on a node, joined to this terminal; its exit status."""
