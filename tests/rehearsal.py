@@ -11,6 +11,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +43,9 @@ from distctl.cluster.spec import (
     ServerId,
     Source,
     Spec,
+    StoreSpec,
 )
+from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.errors import NothingListens
 from distctl.policy.plan import Plan
@@ -125,18 +128,14 @@ class Rehearsal(Session):
         runtime: str = "r1",
         configs: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(SimpleNamespace(spec=wanted))  # type: ignore[arg-type]
-        self._cluster, self._runtime, self._configs = cluster, runtime, configs or {}
+        super().__init__(Inventory(Path("cluster.yaml"), wanted, StoreSpec("sqlite://"), {}))
+        self._cluster, self._runtime, self.configs = cluster, runtime, dict(configs or {})
         world = cluster.world(self.view)
         self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world)
 
     def connector(self, name: str) -> Any:
         """Every port of every machine is closed, so every way is there and nobody listens."""
         return FakeConnector(name=name, dials=_nobody)
-
-    def config(self, model: str) -> str:
-        """A model's config.pbtxt, as the test has it."""
-        return self._configs.get(model, "")
 
     def folder(self, model: str) -> Folder:
         """The fake cluster's folder."""

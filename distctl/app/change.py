@@ -121,10 +121,10 @@ def prepare(
     snapshot = look(session, record)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
+    learnt += _facts(record, snapshot)
     record = reduce(apply, learnt, record)
-    facts = _facts(record, snapshot)
     if keeper is not None:
-        session.store.commit(keeper.lease.token, [*learnt, *facts])
+        session.store.commit(keeper.lease.token, learnt)
     session.remember(record)
     troubles = unfit(session, snapshot)
     usable = without(snapshot, troubles)
@@ -257,7 +257,7 @@ def _job(
     return Job(
         world=session.world,
         token=keeper.lease.token,
-        routing=session.routing(keeper.lease.token),
+        routing=session.routing(keeper.lease.token, prepared.record),
         nodes=nodes,
         models={model.name: model for model in session.spec.models},
         contents=prepared.wish.contents,

@@ -82,6 +82,7 @@ class Makers:
                     self.session.spec.cluster,
                     self.artifacts.digest,
                     clock=self.clock.now,
+                    models=self.session.on_nodes if node.servers else {},
                 )
             return self.sites[name]
 

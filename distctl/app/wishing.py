@@ -48,7 +48,8 @@ def wish_of(
         leaving=session.leaving(record),
         prune=prune,
         awaited=frozenset(awaited),
-        stateful=session.stateful,
+        stateful=session.stateful(record),
+        unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
     return session.with_scripts(wish, snapshot)
 

@@ -13,5 +13,7 @@ missing could not be read. Sizes are in bytes, times in seconds.
     tools.missing: of the few programs that distctl needs
     addresses: the node's own; ports: `PORT=HOLDER ...` of what listens, HOLDER `?` when it may not be seen
     clock: the node's time; clock.offset: node minus observer, added by who looked
+    model.NAME: stateless, stateful or unread, of a model that lies on the node; model.NAME.idle: how long a
+    sequence may pause; model.NAME.unread: why it could not be read
     python.X.Y, python.X.Y.library: an interpreter and the folder of its libpython, `` when there is none
 """
