@@ -24,6 +24,7 @@ from distctl.app.change import (
     with_changes,
     write_revision,
 )
+from distctl.app.rollback import return_to, revision_of
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
 from distctl.cluster.content import Archive, Folder
@@ -204,6 +205,18 @@ class Operator:
             return prepared
 
         return self._do("up", changed, crash)
+
+    def rollback(self, number: int | None = None, *, crash: int | None = None) -> Plan:
+        """`rollback [REV]`; the operator's file stays as it is."""
+
+        def changed(session: Rehearsal, keeper: Any) -> Prepared:
+            target = revision_of(session, number)
+            return_to(session, target)
+            prepared = prepare(session, keeper)
+            write_revision(session, keeper, f"rollback to revision {target.number}")
+            return prepared
+
+        return self._do("rollback", changed, crash)
 
     def scale(self, *words: str, crash: int | None = None) -> Plan:
         """`scale MODEL=N`."""

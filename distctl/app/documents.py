@@ -32,3 +32,8 @@ def node_from(document: str) -> Node:
 def spec_document(spec: Spec) -> str:
     """A spec as JSON, the same bytes for the same spec."""
     return _spec().dump_json(spec).decode()
+
+
+def spec_from(document: str) -> Spec:
+    """The spec that was written. Unknown keys of a later version are ignored."""
+    return _spec().validate_json(document)

@@ -26,6 +26,7 @@ from distctl.cli import (
     inventory,
     logs,
     plan,
+    rollback,
     router,
     scale,
     status,
@@ -53,6 +54,7 @@ app.command("trust", rich_help_panel=BEGIN)(audible(trust.trust))
 app.command("inventory", rich_help_panel=BEGIN)(inventory.inventory)
 app.command("plan", rich_help_panel=CHANGE)(audible(plan.plan))
 app.command("up", rich_help_panel=CHANGE)(audible(up.up))
+app.command("rollback", rich_help_panel=CHANGE)(audible(rollback.rollback))
 app.command("down", rich_help_panel=CHANGE)(audible(down.down))
 app.command("scale", rich_help_panel=CHANGE)(audible(scale.scale))
 app.command("cordon", rich_help_panel=CHANGE)(audible(drain.cordon))
