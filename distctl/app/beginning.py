@@ -53,9 +53,11 @@ def _sample_model(folder: Path) -> Iterator[None]:
 
 
 def _draft(source: str, nodes: Sequence[str]) -> Draft:
+    from distctl.config.patterns import expand
+
     kind, _, name = source.partition(":")
     if not source:
-        return Draft({node: {} for node in nodes}) if nodes else HERE
+        return Draft({node: {} for pattern in nodes for node in expand(pattern)}) if nodes else HERE
     if kind == ANSIBLE and name:
         return _from_ansible(Path(name), nodes)
     if source == SSH_CONFIG:

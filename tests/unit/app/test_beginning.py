@@ -100,6 +100,13 @@ def test_what_would_not_be_valid_is_refused_and_not_written(tmp_path: Path, text
     assert [path.name for path in tmp_path.iterdir()] == ["hosts.ini"]
 
 
+def test_a_range_of_names_is_every_name_of_it(tmp_path: Path) -> None:
+    assert first_inventory(tmp_path / "c.yaml", "prod", ["gpu[01-03]", "lb"]) == ()
+    spec = load(tmp_path / "c.yaml").spec
+    assert [node.name for node in spec.nodes] == ["gpu01", "gpu02", "gpu03", "lb"]
+    assert spec.router("main").on == ("gpu01",)
+
+
 def test_an_inventory_that_is_there_is_kept_unless_told(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text("mine")
