@@ -11,6 +11,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from distctl.app.change import (
     with_changes,
     write_revision,
 )
+from distctl.app.rollback import return_to, revision_of
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
 from distctl.cluster.content import Archive, Folder
@@ -42,7 +44,9 @@ from distctl.cluster.spec import (
     ServerId,
     Source,
     Spec,
+    StoreSpec,
 )
+from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.errors import NothingListens
 from distctl.policy.plan import Plan
@@ -125,18 +129,14 @@ class Rehearsal(Session):
         runtime: str = "r1",
         configs: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(SimpleNamespace(spec=wanted))  # type: ignore[arg-type]
-        self._cluster, self._runtime, self._configs = cluster, runtime, configs or {}
+        super().__init__(Inventory(Path("cluster.yaml"), wanted, StoreSpec("sqlite://"), {}))
+        self._cluster, self._runtime, self.configs = cluster, runtime, dict(configs or {})
         world = cluster.world(self.view)
         self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world)
 
     def connector(self, name: str) -> Any:
         """Every port of every machine is closed, so every way is there and nobody listens."""
         return FakeConnector(name=name, dials=_nobody)
-
-    def config(self, model: str) -> str:
-        """A model's config.pbtxt, as the test has it."""
-        return self._configs.get(model, "")
 
     def folder(self, model: str) -> Folder:
         """The fake cluster's folder."""
@@ -211,6 +211,18 @@ class Operator:
             return prepared
 
         return self._do("up", changed, crash)
+
+    def rollback(self, number: int | None = None, *, crash: int | None = None) -> Plan:
+        """`rollback [REV]`; the operator's file stays as it is."""
+
+        def changed(session: Rehearsal, keeper: Any) -> Prepared:
+            target = revision_of(session, number)
+            return_to(session, target)
+            prepared = prepare(session, keeper)
+            write_revision(session, keeper, f"rollback to revision {target.number}")
+            return prepared
+
+        return self._do("rollback", changed, crash)
 
     def scale(self, *words: str, crash: int | None = None) -> Plan:
         """`scale MODEL=N`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from distctl.adapters.node_change import Changes
 from distctl.adapters.node_depot import NodeDepot
@@ -22,6 +23,7 @@ from distctl.errors import NodeError
 from distctl.facts import all as facts_all
 from distctl.facts.probe import section, sections
 from distctl.facts.system import clock_offset
+from distctl.policy.stateless import as_facts, nature, unread
 from distctl.ports import Connector, Progress, Result
 
 LOOK = 60.0  # seconds
@@ -31,7 +33,8 @@ class NodeSite:
     """Fulfils `ports.NodeControl`, `ports.ServerControl` and `ports.Depot` for one node.
 
     `runtime_digest` names the runtime for a Python version (see `artifacts.Artifacts.digest`); `clock` is
-    the observer's time, for the node's clock offset.
+    the observer's time, for the node's clock offset; `models` are those whose folders lie on nodes, with
+    their paths: a look reads their configurations too.
     """
 
     def __init__(
@@ -42,9 +45,10 @@ class NodeSite:
         runtime_digest: RuntimeDigest,
         *,
         clock: Callable[[], float] = time.time,
+        models: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._node, self._connector, self._cluster = node, connector, cluster
-        self._runtime_digest, self._clock = runtime_digest, clock
+        self._runtime_digest, self._clock, self._models = runtime_digest, clock, models
         self._facts: Mapping[str, str] = {}
         self._keys: dict[str, str] = {}
         self._changes = Changes(node.name, connector, lambda: self.paths)
@@ -94,7 +98,7 @@ class NodeSite:
             become=self._node.ssh.become is not None,
         )
         script = look.opening(root, self._node.runtime.python or "") + facts_all.script()
-        for name, body in look.SECTIONS:
+        for name, body in (*look.config_sections(self._models), *look.SECTIONS):
             script += section(name, body)
         before = self._clock()
         result = self._connector.run(script, tried="looking at the node", deadline=LOOK)
@@ -107,7 +111,8 @@ class NodeSite:
                 "its shell did not run our script to the end",
                 output=(result.stderr or result.stdout).splitlines()[-20:],
             )
-        self._facts = facts | clock_offset(facts, found["end"], (before, self._clock()))
+        offset = clock_offset(facts, found["end"], (before, self._clock()))
+        self._facts = facts | offset | _natures(found, self._models)
         there = stored.parse_listing(found["stored"])
         return NodeSight(
             self._node.name,
@@ -202,3 +207,12 @@ class NodeSite:
 
     def _unit(self, server: Server) -> units.Unit:
         return triton.unit(self.paths.root, server)
+
+
+def _natures(found: Mapping[str, str], models: Iterable[str]) -> dict[str, str]:
+    """What the configurations of models on the node say of state."""
+    facts: dict[str, str] = {}
+    for model in models:
+        text, problem = look.parse_config(found, model)
+        facts |= as_facts(model, unread(problem) if problem else nature(text))
+    return facts

@@ -251,7 +251,9 @@ def _job(
     return Job(
         world=session.world,
         token=keeper.lease.token,
-        routing=session.routing(keeper.lease.token, _told(session, prepared), prepared.snapshot),
+        routing=session.routing(
+            keeper.lease.token, _told(session, prepared), prepared.record, prepared.snapshot
+        ),
         nodes=nodes,
         models={model.name: model for model in session.spec.models},
         contents=prepared.wish.contents,

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from distctl.cluster.snapshot import ServerSight
-from distctl.cluster.spec import Connection, Endpoint, RouterId, SecretRef, Server, ServerId
+from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId
 from distctl.config import Inventory, find, load
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from distctl.adapters.node_site import NodeSite
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
+    from distctl.adapters.tracing import Tell
     from distctl.app.session import Session
     from distctl.control.world import World
-    from distctl.ports import RouterControl, TritonClient
+    from distctl.ports import Connector, RouterControl, TritonClient
 
 PROBE = 3.0  # seconds that a server may take to answer a look
 WIDTH = 32  # serve addresses that are tried side by side
@@ -45,6 +46,7 @@ class Parts:
     connections: Connections
     artifacts: Artifacts
     world: World
+    connector: Callable[[Node], Connector]
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
 
 
@@ -56,11 +58,16 @@ class Makers:
     connections: Connections
     artifacts: Artifacts
     clock: SystemClock
+    traced: Callable[[str, Connector], Connector] = lambda _, connector: connector
     sites: dict[str, NodeSite] = field(default_factory=dict)
     tritons: dict[ServerId, TritonClient] = field(default_factory=dict)
     routers: dict[RouterId, RouterControl] = field(default_factory=dict)
     reached: dict[Endpoint, Endpoint] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+
+    def connector(self, node: Node) -> Connector:
+        """A node's connector, one that tells of its steps if somebody listens."""
+        return self.traced(node.name, self.connections.connector(node))
 
     def site(self, name: str) -> NodeSite:
         """A node's port."""
@@ -71,10 +78,11 @@ class Makers:
                 node = self.session.node(name)
                 self.sites[name] = NodeSite(
                     node,
-                    self.connections.connector(node),
+                    self.connector(node),
                     self.session.spec.cluster,
                     self.artifacts.digest,
                     clock=self.clock.now,
+                    models=self.session.on_nodes if node.servers else {},
                 )
             return self.sites[name]
 
@@ -100,7 +108,7 @@ class Makers:
             site = self.site(router.place)
             spec = next((r for r in self.session.routed.routers if r.name == router.router), None)
             self.routers[router] = HaproxyRouter(
-                self.connections.connector(self.session.node(router.place)),
+                self.connector(self.session.node(router.place)),
                 router,
                 site.paths.root,
                 lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
@@ -178,12 +186,18 @@ def once(tell: Callable[[str], None]) -> Callable[[str], None]:
 
 
 @contextmanager
-def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Iterator[Session]:
-    """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
+def open_session(
+    explicit: Path | None, *, warn: Callable[[str], None], tell: Tell | None = None
+) -> Iterator[Session]:
+    """The cluster of an inventory, ready for use; everything it opened is closed at the end.
+
+    `tell` is told of each remote step, secrets taken out.
+    """
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
+    from distctl.adapters.tracing import Secrets, TracedConnector
     from distctl.app.session import Session
     from distctl.config.secrets import resolve
     from distctl.control.world import World
@@ -192,8 +206,10 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
     folder = inventory.file.parent
     warned = once(warn)
 
-    def secret(ref: SecretRef) -> str:
-        return resolve(ref, folder, warn=warned)
+    secret = Secrets(lambda ref: resolve(ref, folder, warn=warned))
+
+    def traced(node: str, connector: Connector) -> Connector:
+        return TracedConnector(node, connector, tell, secret.redact) if tell else connector
 
     password = inventory.store.password
     clock = SystemClock()
@@ -206,7 +222,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
     connections = Connections(secret=secret, warn=warned)
     artifacts = Artifacts.from_environment()
     session = Session(inventory)
-    makers = Makers(session, connections, artifacts, clock)
+    makers = Makers(session, connections, artifacts, clock, traced)
     world = World(
         store=store,
         clock=clock,
@@ -218,7 +234,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here)
+    session.parts = Parts(store, clock, connections, artifacts, world, makers.connector, makers.from_here)
     try:
         yield session
     finally:

@@ -44,3 +44,8 @@ def spec_document(spec: Spec) -> str:
 def routers_from(document: str) -> tuple[RouterSpec, ...]:
     """The routers of a spec that was written."""
     return _routers().validate_python(json.loads(document).get("routers", []))
+
+
+def spec_from(document: str) -> Spec:
+    """The spec that was written. Unknown keys of a later version are ignored."""
+    return _spec().validate_json(document)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from distctl.app.compose import Parts
     from distctl.config import Inventory
     from distctl.control.world import World
+    from distctl.policy.stateless import Nature
     from distctl.ports import Connector
 
 
@@ -139,7 +140,7 @@ class Session:
 
     def connector(self, name: str) -> Connector:
         """The connector of a node."""
-        return self.parts.connections.connector(self.node(name))
+        return self.parts.connector(self.node(name))
 
     def shell(self, name: str) -> int:
         """A shell on a node, joined to this terminal; its exit status."""
@@ -235,21 +236,34 @@ class Session:
             hosts=self.hosts,
             leaving=leaving,
             round_trip=0.05 if near else self._round_trip(record, router),
-            stateful=self.stateful,
+            stateful=self.stateful(record),
         )
 
+    def natures(self, record: Record) -> dict[str, Nature]:
+        """What is known of each model: read from its folder here, or remembered from the nodes."""
+        from distctl.policy.stateless import natures
+
+        return natures(self.spec, self.configs, record.facts)
+
+    def stateful(self, record: Record) -> frozenset[str]:
+        """The models that keep state or stream, and those of which that is not known."""
+        return frozenset(name for name, nature in self.natures(record).items() if nature.stateful)
+
     @cached_property
-    def stateful(self) -> frozenset[str]:
-        """The models whose configuration, where it lies here, says that they keep state or stream."""
-        from distctl.policy.stateless import stateless
+    def on_nodes(self) -> dict[str, str]:
+        """The models whose folders lie on nodes, with their paths there."""
+        return {model.name: model.source.path for model in self.spec.models if model.source.kind == "node"}
 
-        return frozenset(model.name for model in self.spec.models if not stateless(self.config(model.name)))
-
-    def config(self, model: str) -> str:
-        """A model's config.pbtxt; empty when it has none, or lies on the nodes."""
-        folder = self.source(model)
-        file = folder / "config.pbtxt" if folder else None
-        return file.read_text(encoding="utf-8", errors="replace") if file and file.is_file() else ""
+    @cached_property
+    def configs(self) -> dict[str, str]:
+        """The config.pbtxt of each model with a folder here that has one."""
+        folders = {model.name: self.source(model.name) for model in self.spec.models}
+        files = {name: folder / "config.pbtxt" for name, folder in folders.items() if folder}
+        return {
+            name: file.read_text(encoding="utf-8", errors="replace")
+            for name, file in files.items()
+            if file.is_file()
+        }
 
     def _round_trip(self, record: Record, router: RouterId) -> float | None:
         measured = record.facts.get(router.place, {}).get("servers.round_trip")
@@ -267,11 +281,9 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int, routers: Iterable[RouterId], snapshot: Snapshot) -> Routing:
-        """Some routers, for one execution, as they were seen before it."""
-        from distctl.policy.stateless import sequence_idle
-
-        idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
+    def routing(self, token: int, routers: Iterable[RouterId], record: Record, snapshot: Snapshot) -> Routing:
+        """Some routers, for one execution that begins with this record, as they were seen before it."""
+        idle = {name: nature.idle for name, nature in self.natures(record).items()}
         told = tuple(routers)
         silent = {r: s.error for r, s in snapshot.routers.items() if r in told and s.error}
         return Routing(self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent)

@@ -54,8 +54,9 @@ def wish_of(
         left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),
         prune=prune,
         awaited=frozenset(awaited),
-        stateful=session.stateful,
+        stateful=session.stateful(record),
         lost=all_lost(spec, record.facts),
+        unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
     return session.with_scripts(wish, snapshot)
 

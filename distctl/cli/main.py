@@ -26,6 +26,7 @@ from distctl.cli import (
     inventory,
     logs,
     plan,
+    rollback,
     router,
     scale,
     status,
@@ -33,6 +34,7 @@ from distctl.cli import (
     up,
 )
 from distctl.cli.grouped import Root
+from distctl.cli.voice import audible
 from distctl.errors import DistctlError, Interrupted
 
 app = typer.Typer(
@@ -46,23 +48,24 @@ app = typer.Typer(
 )
 
 BEGIN, CHANGE, SEE, USE = "Begin", "Change", "See", "Use"
-app.command("init", rich_help_panel=BEGIN)(init.init)
-app.command("doctor", rich_help_panel=BEGIN)(doctor.doctor)
-app.command("trust", rich_help_panel=BEGIN)(trust.trust)
+app.command("init", cls=init.FromFile, rich_help_panel=BEGIN)(init.init)
+app.command("doctor", rich_help_panel=BEGIN)(audible(doctor.doctor))
+app.command("trust", rich_help_panel=BEGIN)(audible(trust.trust))
 app.command("inventory", rich_help_panel=BEGIN)(inventory.inventory)
-app.command("plan", rich_help_panel=CHANGE)(plan.plan)
-app.command("up", rich_help_panel=CHANGE)(up.up)
-app.command("down", rich_help_panel=CHANGE)(down.down)
-app.command("scale", rich_help_panel=CHANGE)(scale.scale)
-app.command("cordon", rich_help_panel=CHANGE)(drain.cordon)
-app.command("drain", rich_help_panel=CHANGE)(drain.drain)
-app.command("undrain", rich_help_panel=CHANGE)(drain.undrain)
-app.command("status", rich_help_panel=SEE)(status.status)
+app.command("plan", rich_help_panel=CHANGE)(audible(plan.plan))
+app.command("up", rich_help_panel=CHANGE)(audible(up.up))
+app.command("rollback", rich_help_panel=CHANGE)(audible(rollback.rollback))
+app.command("down", rich_help_panel=CHANGE)(audible(down.down))
+app.command("scale", rich_help_panel=CHANGE)(audible(scale.scale))
+app.command("cordon", rich_help_panel=CHANGE)(audible(drain.cordon))
+app.command("drain", rich_help_panel=CHANGE)(audible(drain.drain))
+app.command("undrain", rich_help_panel=CHANGE)(audible(drain.undrain))
+app.command("status", rich_help_panel=SEE)(audible(status.status))
 app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)
-app.command("logs", rich_help_panel=SEE)(logs.logs)
-app.command("infer", rich_help_panel=USE)(infer.infer)
-app.command("exec", rich_help_panel=USE)(execute.execute)
+app.command("logs", rich_help_panel=SEE)(audible(logs.logs))
+app.command("infer", rich_help_panel=USE)(audible(infer.infer))
+app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from distctl.cli.options import Format
+from distctl.cli.voice import NORMAL, level
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,17 +81,23 @@ def _style(cell: object) -> str:
 
 
 def note(text: str, style: str = "") -> None:
-    """A line on stderr."""
+    """A line on stderr, for those who did not ask for quiet."""
+    if level() >= NORMAL:
+        say(text, style)
+
+
+def say(text: str, style: str = "") -> None:
+    """A line on stderr, whatever was asked for."""
     console(stderr=True).print(text, style=style or None, markup=False)
 
 
 def problem(error: DistctlError) -> None:
     """An error as a user reads it: what happened, the last lines that the node said, what to do next."""
-    note(f"error: {error.message}", "bold red")
+    say(f"error: {error.message}", "bold red")
     for line in getattr(error, "output", ()):
-        note(f"  | {line}", "dim")
+        say(f"  | {line}", "dim")
     if error.hint:
-        note(f"next: {error.hint}")
+        say(f"next: {error.hint}")
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from distctl.cli.output import console, note
+from distctl.cli.voice import NORMAL, level
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +26,8 @@ class Progress:
     """Watches an execution. Use as a context manager and hand `watch` to it."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._silent = level() < NORMAL
+        self._live = sys.stderr.isatty() and level() == NORMAL  # lines of -v would tear a moving picture
         self._lines: dict[str, str] = {}
         self._told: dict[int, tuple[str, float]] = {}  # by step: what was told last, and when
         self._lock = threading.Lock()
@@ -48,6 +50,8 @@ class Progress:
 
     def watch(self, outcome: Outcome) -> None:
         """Show where a step is."""
+        if self._silent:
+            return
         with self._lock:
             if self._screen:
                 self._moving(outcome)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from distctl.cli.options import Format
-from distctl.cli.output import confirm, document, note, plan_document, plan_lines, problem, wants_json
+from distctl.cli.output import confirm, document, note, plan_document, plan_lines, problem, say, wants_json
+from distctl.cli.voice import NORMAL, STEPS, level, trace_lines
 
 if TYPE_CHECKING:
+    from distctl.adapters.tracing import Trace
     from distctl.app.change import Keeper, Prepared
     from distctl.app.session import Session
     from distctl.control.execute import Outcome
@@ -23,7 +25,16 @@ def opened(inventory: Path | None) -> Iterator[Session]:
     """The cluster of an inventory, found and opened; its connections are closed at the end."""
     from distctl.app.compose import open_session
 
-    with open_session(inventory, warn=lambda text: note(f"warning: {text}", "yellow")) as session:
+    how = level()
+
+    def tell(trace: Trace) -> None:
+        for line in trace_lines(trace, how):
+            say(line, "dim")
+
+    def warn(text: str) -> None:
+        note(f"warning: {text}", "yellow")
+
+    with open_session(inventory, warn=warn, tell=tell if how >= STEPS else None) as session:
         yield session
 
 
@@ -71,7 +82,7 @@ def change(
     from distctl.errors import DistctlError, Refused
 
     plan = prepared.plan
-    if show and not wants_json(output):
+    if show and not wants_json(output) and (level() >= NORMAL or not yes):
         plan_lines(plan)
     if plan.empty:
         carry_intents(session, keeper, prepared)

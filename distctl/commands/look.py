@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from distctl.commands import stored, units
 from distctl.commands.files import quote
 from distctl.commands.paths import HOME_FOLDER, SYSTEM_FOLDER
@@ -39,3 +41,31 @@ SECTIONS = (
     ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
     ("end", "date +%s.%N"),
 )
+
+LARGEST_CONFIG = 64 * 1024  # bytes; a longer config.pbtxt is not read
+READ, NONE = "read", "none"
+
+
+def config_sections(models: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Sections with the config.pbtxt of models that lie on the node, by model, for `parse_config`."""
+    return tuple((_config_name(model), _config(path)) for model, path in models.items())
+
+
+def parse_config(found: Mapping[str, str], model: str) -> tuple[str, str]:
+    """The text that a section has, "" if the folder has no configuration, and why it could not be read."""
+    word, *lines = found.get(_config_name(model), "").split("\n")
+    text = "\n".join(line.removeprefix("|") for line in lines)
+    return (text, "") if word in (READ, NONE) else ("", word or "the look ended before it")
+
+
+def _config_name(model: str) -> str:
+    return f"config.{model}"
+
+
+def _config(path: str) -> str:
+    file = quote(f"{path.rstrip('/')}/config.pbtxt")
+    return f"""if [ ! -d {quote(path)} ]; then echo "there is no folder "{quote(path)}
+elif [ ! -e {file} ] && [ -x {quote(path)} ]; then echo {NONE}
+elif [ ! -r {file} ]; then echo "the account may not read "{file}
+elif [ "$(wc -c < {file})" -gt {LARGEST_CONFIG} ]; then echo {file}" has more than {LARGEST_CONFIG} bytes"
+else echo {READ}; sed 's/^/|/' {file}; fi"""

@@ -105,9 +105,16 @@ def _size(value: Any) -> int:
         refuse(f"`{value}` is no size", better)
 
 
+def label_key_problem(text: str) -> tuple[str, str] | None:
+    """What is wrong with a label's name, and the hint; None if it can be one."""
+    if _LABEL_KEY.fullmatch(text) and len(text) <= LONGEST_NAME:
+        return None
+    return f"`{text}` is no label name", "letters, digits, -, _, . and /, at most 63"
+
+
 def _label_key(text: str) -> str:
-    if not _LABEL_KEY.fullmatch(text) or len(text) > LONGEST_NAME:
-        refuse(f"`{text}` is no label name", "letters, digits, -, _, . and /, at most 63")
+    if problem := label_key_problem(text):
+        refuse(*problem)
     return text
 
 

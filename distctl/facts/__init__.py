@@ -24,5 +24,7 @@ missing could not be read. Sizes are in bytes, times in seconds.
     clock: the node's time; clock.offset: node minus observer, added by who looked
     servers.gpus, servers.migs: devices in the order of the numbers that servers are named by; and
     servers.round_trip, of a router's place: kept by the record, they stay from one look to the next
+    model.NAME: stateless, stateful or unread, of a model that lies on the node; model.NAME.idle: how long a
+    sequence may pause; model.NAME.unread: why it could not be read
     python.X.Y, python.X.Y.library: an interpreter and the folder of its libpython, `` when there is none
 """

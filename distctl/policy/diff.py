@@ -43,6 +43,10 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
         work.draft.note(
             f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas fit ({shortage.why})"
         )
+    for model in wish.spec.models:
+        if model.replay == "auto" and model.name in wish.unread:
+            why = f"its configuration could not be read ({wish.unread[model.name]})"
+            work.draft.note(f"{model.name}: replay stays off: {why}; write `replay: on` or `off` for it")
     return work.draft.plan()
 
 

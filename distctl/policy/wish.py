@@ -24,7 +24,8 @@ class Wish:
     aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
     of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end.
     `awaited` are draining nodes whose last request somebody waits for; `stateful` are models whose open
-    sequences and streams a new version in their place would end.
+    sequences and streams a new version in their place would end; `unread` says of models why nothing is known
+    of their state.
     """
 
     spec: Spec
@@ -43,6 +44,7 @@ class Wish:
     awaited: frozenset[str] = frozenset()
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _models(self) -> Mapping[ServerId, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from glob import glob
@@ -61,6 +61,10 @@ class SshConfig:
             _collect(blocks, name, found)
         return found
 
+    def names(self) -> tuple[str, ...]:
+        """Every name that a Host line has as it is, without wildcards, in the files' order, each once."""
+        return tuple(dict.fromkeys(name for blocks in self.files for name in _names(blocks)))
+
 
 def load(files: Sequence[Path], *, home: Path, warn: Callable[[str], None]) -> SshConfig:
     """Read config files, the first one to count first; one that does not exist is an empty one.
@@ -92,6 +96,15 @@ def _collect(blocks: Sequence[Block], name: str, found: Found) -> None:
                     _collect(file, name, found)
             else:
                 _take(entry, found)
+
+
+def _names(blocks: Sequence[Block]) -> Iterator[str]:
+    for block in blocks:
+        yield from (name for name in block.patterns if not re.search(r"[*?!]", name))
+        for entry in block.entries:
+            if isinstance(entry, Include):
+                for file in entry.files:
+                    yield from _names(file)
 
 
 def _take(setting: Setting, found: Found) -> None:
@@ -131,7 +144,7 @@ def _read(path: Path, home: Path, warn: Callable[[str], None], depth: int) -> tu
 
 
 def _finish(blocks: list[Block], patterns: tuple[str, ...] | None, entries: list[Setting | Include]) -> None:
-    if patterns is not None and entries:
+    if patterns is not None:
         blocks.append(Block(patterns, tuple(entries)))
 
 

@@ -105,6 +105,28 @@ def test_drain_undrain_and_scale_lose_nothing(cluster: Operator) -> None:
     assert drained["observed"]["released"]
 
 
+def test_a_clock_that_jumps_is_told_and_moves_nothing(cluster: Operator) -> None:
+    """Wrong clocks jump to the other side while a plan waits in a drain: leases, owner files, drains hold."""
+    hosts = cluster.hosts
+    said = cluster.run("doctor").stdout
+    assert "the clock is 300 s ahead of this machine's" in said
+    assert "the clock is 300 s behind this machine's" in said
+    with load(cluster) as under:
+        drain = cluster.start("drain", "gpu01", "-m", "the wrong time")
+        time.sleep(SETTLE)
+        hosts["gpu01"].set_clock("-5m")
+        hosts["gpu02"].set_clock("+5m")
+        owner = hosts["gpu01"].run("cat /root/.local/share/distctl/test/gpu01/owner").stdout
+        drain.communicate(timeout=60)
+        cluster.run("undrain", "gpu01")
+        ready(cluster)
+    under.report.require_whole()
+    assert drain.returncode == 0
+    assert abs(float(owner.split("\nat=")[1].split()[0]) - time.time()) < 60, "the operator's time"
+    assert "gpu01  warn  the clock is 300 s behind" in cluster.run("doctor").stdout
+    assert "Nothing to do" in cluster.run("up", "-y").stderr
+
+
 def test_infer_answers_by_both_protocols(cluster: Operator) -> None:
     """From this machine, through the router on a node."""
     for words in ((), ("--grpc",)):

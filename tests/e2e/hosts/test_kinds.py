@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -41,7 +42,12 @@ def test_become_with_sudo(ann: Operator, gpu: Host, sudo: str) -> None:
     become = True if sudo == "free" else {"password": {"file": str(ann.folder / "word")}}
     nodes = nodes_of([gpu], ssh={"user": user, "become": become})
     ann.write(nodes, models=ONE, on=["gpu01"])
-    ann.run("up", "-y")
+    told = ann.run("up", "-y", "-vv")
+    assert re.search(r"gpu01: starting gpu01/0: \d+\.\d\d s", told.stderr)
+    assert "  > flock -w 10 9 || refuse" in told.stderr
+    assert "s3cret" not in told.said
+    quiet = ann.run("up", "-y", "--quiet")
+    assert quiet.said == "", "nothing to do, and nothing said of it"
     answers(ann)
     owner = gpu.run("stat -c '%U %a' /var/lib/distctl/test/gpu01/units/server-0/key").stdout
     assert owner == "root 600\n"

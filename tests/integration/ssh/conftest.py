@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from hosts import Hosts, missing
+from hosts import Hosts, demand, missing
 
 from distctl.adapters.ssh import Connections
 from distctl.cluster.spec import SecretRef
@@ -36,7 +35,6 @@ def operator() -> Iterator[Operator]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Hosts]:
     """Test hosts for a module of tests that leave them whole."""
-    if why := missing():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    demand(missing())
     with Hosts() as made:
         yield made

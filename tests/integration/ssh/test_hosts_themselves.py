@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,32 @@ def test_what_a_killed_run_left_is_swept_before_its_slot_is_used_again():
 
 def listed() -> str:
     return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_systemd_of_its_own_is_first_process_and_leaves_no_control_group(hosts):
+    host = hosts.add("booted", systemd=True)
+    groups = {
+        line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line
+    }
+    mine = f"dh{hosts.slot}-0"
+    assert host.run("cat /proc/1/comm; systemctl is-system-running --wait").stdout == "systemd\nrunning\n"
+    assert any(Path(group, mine).is_dir() for group in groups)
+    host.power_cut()
+    host.boot()
+    assert host.run("systemctl is-active host-sshd").stdout == "active\n"
+    hosts.close()
+    assert not any(Path(group, mine).exists() for group in groups)
+
+
+def test_a_clock_of_its_own_is_what_ssh_sessions_see_and_no_other_host(hosts, operator):
+    ahead, right = hosts.add("ahead", clock="+300s"), hosts.add("right")
+    connections = operator(hosts)
+
+    def offset(host):
+        said = connections.connector(host.node()).run("date +%s", tried="asking", deadline=10).stdout
+        return int(said) - time.time()
+
+    assert abs(offset(ahead) - 300) < 5
+    ahead.set_clock("-5m")
+    assert abs(offset(ahead) + 300) < 5
+    assert abs(offset(right)) < 5

@@ -262,7 +262,8 @@ def test_one_of_two_routers_that_is_down_is_told_later_and_before_anything_leave
     second = operator.cluster.routers[replace(ROUTER, place="lb2")]
     second.reachable = False
     session = operator.session()
-    operator.spec = session.inventory.spec = replace(operator.spec, models=(model("digits", 2),))
+    operator.spec = replace(operator.spec, models=(model("digits", 2),))
+    session.inventory = replace(session.inventory, spec=operator.spec)
     with leased(session, "up") as keeper:
         prepared = prepare(session, keeper)
         outcomes = carry_out(session, keeper, prepared, watch=lambda _: None, what="up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from plans import A, B, C, drain, node_b_left, running, said, texts, waits
@@ -30,6 +31,23 @@ def test_a_model_whose_files_lie_on_the_nodes_is_not_pushed() -> None:
     assert not any("push" in text for text in texts(operator.up()))
     assert operator.cluster.answering("xray") == {A}
     assert operator.plan().empty
+
+
+@pytest.mark.parametrize(("replay", "told"), [("auto", True), ("on", False), ("off", False)])
+def test_a_model_of_which_nothing_is_known_is_not_sent_twice_and_the_plan_says_so(
+    replay: Literal["auto", "on", "off"], told: bool
+) -> None:
+    """The fake nodes read no configuration."""
+    xray = replace(model("xray"), source=Source("node", "/srv/xray"), replay=replay)
+    operator = Operator(spec([node("a")], [xray, model("digits")]))
+    notes = [
+        "xray: replay stays off: its configuration could not be read (a: it was not looked at);"
+        " write `replay: on` or `off` for it"
+    ]
+    assert list(operator.plan().notes) == (notes if told else [])
+    operator.up()
+    pools = {pool.model: pool.replay for pool in operator.cluster.routers[ROUTER].view.pools}
+    assert pools == {"digits": True, "xray": replay == "on"}
 
 
 def test_a_server_without_models_runs_all_the_same() -> None:
