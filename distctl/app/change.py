@@ -227,12 +227,23 @@ def carry_out(
     return outcomes
 
 
+@contextmanager
+def claimed(session: Session, keeper: Keeper, record: Record, places: set[str]) -> Iterator[None]:
+    """Places that are ours to change meanwhile. Raises as `carry_out` does."""
+    nodes = session.ours(sorted(places))
+    claim(session.world, nodes, _next_owner(session, keeper, record))
+    try:
+        yield
+    finally:
+        let_go(session.world, nodes)
+
+
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
     nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
     if nodes:
-        claim(session.world, nodes, _next_owner(session, keeper, prepared.record))
-        let_go(session.world, nodes)
+        with claimed(session, keeper, prepared.record, set(nodes)):
+            pass
 
 
 def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:

@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distctl.app.certificates import read_text
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Record
-from distctl.cluster.router import RouterView
+from distctl.cluster.router import RouterView, Tls
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId, Spec
 from distctl.control.routing import Routing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from distctl.adapters.ssh.host_keys import ShownKey
     from distctl.adapters.store import SqlStore
     from distctl.app.compose import Parts
+    from distctl.app.entrance import Entrance
     from distctl.config import Inventory
     from distctl.control.world import World
     from distctl.ports import Connector
@@ -52,6 +54,7 @@ class Session:
         self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._record: Record | None = None
         self._folders: dict[str, Folder] = {}
+        self._tls: dict[str, Tls | None] = {}
 
     @property
     def spec(self) -> Spec:
@@ -228,7 +231,7 @@ class Session:
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
-        from distctl.policy.view import router_view
+        from distctl.policy.view import Models, Place, router_view
 
         leaving: tuple[Server, ...] = tuple(s for n in self.leaving(record) for s in n.servers)
         near = all(host.startswith("127.") or host == "::1" for host in self.hosts.values())
@@ -238,9 +241,33 @@ class Session:
             router,
             hosts=self.hosts,
             leaving=leaving,
-            round_trip=0.05 if near else self._round_trip(record, router),
-            stateful=self.stateful,
+            place=Place(
+                0.05 if near else self._round_trip(record, router),
+                self._drops_root(record, router.place),
+                self.tls(router.router),
+            ),
+            models=Models(self.stateful, self._concurrency),
         )
+
+    def _drops_root(self, record: Record, place: str) -> bool:
+        return self.node(place).ssh.become is not None or record.facts.get(place, {}).get("uid") == "0"
+
+    @cached_property
+    def _concurrency(self) -> dict[str, int]:
+        """How many requests one server can use at once, of the models whose configuration lies here."""
+        from distctl.policy.capacity import concurrency
+
+        return {model.name: concurrency(self.config(model.name)) for model in self.spec.models}
+
+    def tls(self, router: str) -> Tls | None:
+        """What a router's files for TLS hold, read once. Raises InputError: see `certificates.read_tls`."""
+        from distctl.app.certificates import read_tls
+
+        if router not in self._tls:
+            spec = self.spec.router(router)
+            base = self.inventory.file.parent
+            self._tls[router] = read_tls(router, spec.tls, base) if spec.tls else None
+        return self._tls[router]
 
     @cached_property
     def stateful(self) -> frozenset[str]:
@@ -265,6 +292,12 @@ class Session:
 
         return render(self.view(record, router)).structure
 
+    def config_digest(self, record: Record, router: RouterId) -> str:
+        """The digest of a router's whole configuration."""
+        from distctl.commands.haproxy import render
+
+        return render(self.view(record, router)).digest
+
     def router_config(self, record: Record, router: RouterId) -> str:
         """A router's configuration as it would be written."""
         from distctl.commands.haproxy import CONFIG, render
@@ -282,8 +315,10 @@ class Session:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""
         return node.serve_address if sixth or ":" not in node.serve_address else node.address
 
-    def entrance(self, *, grpc: bool) -> Endpoint:
+    def entrance(self, *, grpc: bool) -> Entrance:
         """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
+        from distctl.app.entrance import Entrance
+
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
@@ -291,7 +326,8 @@ class Session:
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self._face(self.node(router.on[0]), sixth=host == "::")
         endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
-        return self.parts.from_here(router.on[0], endpoint)
+        certificate = read_text(router.tls.certificate) if router.tls else ""
+        return Entrance(self.parts.from_here(router.on[0], endpoint), certificate)
 
 
 def _address(host: str) -> str:

@@ -45,6 +45,7 @@ def wish_of(
         runtimes=runtimes,
         structures={router: session.structure(meanwhile, router) for router in spec.router_ids},
         settled={router: session.structure(in_the_end, router) for router in spec.router_ids},
+        configs={router: session.config_digest(record, router) for router in spec.router_ids},
         leaving=session.leaving(record),
         prune=prune,
         awaited=frozenset(awaited),

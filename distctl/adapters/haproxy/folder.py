@@ -40,10 +40,10 @@ class RouterFolder:
         self._do(units.install(self._unit, run), "writing the router's start script", deadline)
         if found.config == rendered.digest and found.files >= rendered.files.keys():
             return False
-        missing = rendered.files.keys() - found.files - {CONFIG}
-        self._put(
-            {name: rendered.files[name] for name in missing} | {place.NEW: rendered.files[CONFIG]}, deadline
-        )
+        beside = rendered.files.keys() - {CONFIG} - rendered.living.keys()
+        new = {name: rendered.files[name] for name in beside - found.files}
+        new |= {place.new(name): rendered.files[name] for name in (CONFIG, *rendered.living)}
+        self._put(new, deadline)
         if HEALTH not in found.files:
             self.write_health("1\n", deadline)
         self._do(place.accept(self._unit.folder, executable), "checking the router's configuration", deadline)
