@@ -160,6 +160,10 @@ class Rehearsal(Session):
         """Pools and servers, as the fake routers name them."""
         return pools_of(self.view(record, router))
 
+    def config_digest(self, record: Record, router: RouterId) -> str:
+        """The whole view, as the fake routers name it."""
+        return digest(self.view(record, router))
+
 
 def _nobody(target: Endpoint | str) -> socket.socket:
     raise NothingListens("lb", f"reach {target}", "connection refused")

@@ -54,7 +54,7 @@ class Session:
         self.owner = f"{self.author}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._record: Record | None = None
         self._folders: dict[str, Folder] = {}
-        self._tls: dict[str, Tls | None] = {}
+        self._tls: dict[str, Tls] = {}
 
     @property
     def spec(self) -> Spec:
@@ -263,10 +263,11 @@ class Session:
         """What a router's files for TLS hold, read once. Raises InputError: see `certificates.read_tls`."""
         from distctl.app.certificates import read_tls
 
+        spec = self.spec.router(router).tls
+        if spec is None:
+            return None
         if router not in self._tls:
-            spec = self.spec.router(router)
-            base = self.inventory.file.parent
-            self._tls[router] = read_tls(router, spec.tls, base) if spec.tls else None
+            self._tls[router] = read_tls(router, spec, self.inventory.file.parent)
         return self._tls[router]
 
     @cached_property

@@ -82,8 +82,8 @@ Concurrency = Annotated[
 class QueueSection(Section):
     """The requests that wait in a router while every server has its number."""
 
-    length: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        default=100, description="how many wait; the next is refused at once (100)"
+    length: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=100, description="how many wait, the next is refused at once (100); API keys share the places"
     )
 
 
