@@ -41,7 +41,7 @@ class HaproxyRouter:
         login: str = "",
     ) -> None:
         self._connector, self._id, self._change, self._manager = connector, id, change, manager
-        self._unit = units.Unit(root, f"router-{id.router}")
+        self._unit = units.Unit(root, f"router-{id.router}", hardened=True)
         self._folder = RouterFolder(str(id), connector, self._unit, change, haproxy, login)
         self._socket = place.door(self._unit.folder, login)
         self._master = Master(str(id), lambda timeout: connector.dial(self._socket, timeout=timeout))
