@@ -123,6 +123,7 @@ def prepare(
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
     facts = _facts(record, snapshot)
+    record = reduce(apply, facts, record)
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)

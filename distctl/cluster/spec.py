@@ -211,10 +211,11 @@ class TlsSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may be, whoever sends it. Sizes in bytes, 0 for no limit of ours; times in seconds."""
+    """What a request may be, whoever sends it. Sizes in bytes, times in seconds; 0 is no limit of ours."""
 
     body: int = 0
     headers: int = 0
+    connections: int = 0  # of one client's address
     upload: float = 60.0  # for a body that can be sent again, and the beginning of every other
 
 

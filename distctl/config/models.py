@@ -134,6 +134,9 @@ class LimitsSection(Section):
 
     body: Size | None = Field(default=None, description="the largest request; absent: no limit")
     headers: Size | None = Field(default=None, description="the largest headers; absent: what HAProxy holds")
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="open at once from one client's address; absent: no limit"
+    )
     upload: Duration | None = Field(
         default=None, description="how long a request that can be sent again may take to arrive (60s)"
     )

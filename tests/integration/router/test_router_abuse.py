@@ -15,9 +15,11 @@ import grpc
 import pytest
 from router_clients import repeated, rest, unary
 from router_harness import Router, StandIn, wait_for
+from test_router_tls import OLD, trusting
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
+from distctl.cluster.router import Tls
 from distctl.cluster.spec import Limits
 
 Make = Callable[..., Router]
@@ -113,6 +115,18 @@ def test_limits_of_size_are_kept_in_both_protocols(make_router: Make) -> None:
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refused.value.details() == "the request is larger than this router takes"
         assert unary(stub, x_long="y" * 5000).status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+
+
+def test_one_address_holds_only_so_many_connections(make_router: Make) -> None:
+    """Unfinished handshakes too: nothing else would end them before a stream's idle time."""
+    tls = Tls(OLD.pem, OLD.key)
+    router = make_router(limits=Limits(connections=20), tls=tls)
+    router.apply()
+    held = [connect(router, b"\x16\x03\x01") for _ in range(30)]
+    wait_for(lambda: sum(gone(stream) is not None for stream in held) == 10, "ten to be hung up on")
+    for stream in held:
+        stream.close()
+    wait_for(lambda: rest(router, context=trusting()).status == 200, "room again")
 
 
 CONTROL = (

@@ -24,7 +24,7 @@ GUARDED = {
     "admission": view(POOL),
     "keys": view(keys=KEYS),
     "tls": view(tls=TLS),
-    "limits": view(limits=Limits(1000, 2000, 5.0)),
+    "limits": view(limits=Limits(1000, 2000, 50, 5.0)),
     "unprivileged": view(drops_root=True),
 }
 
@@ -122,7 +122,7 @@ def test_no_secret_stands_in_the_configuration() -> None:
 
 
 def test_every_refusal_is_said_in_both_protocols() -> None:
-    files = render(view(POOL, keys=KEYS, limits=Limits(1000, 2000, 5.0))).files
+    files = render(view(POOL, keys=KEYS, limits=Limits(1000, 2000, 50, 5.0))).files
     words = {n[len("grpc") : n.index("-")] for n in files if n.startswith("grpc") and n.endswith(".http")}
     assert {w for w in words if not w.isdigit()} == {
         "full",
