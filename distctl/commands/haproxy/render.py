@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -49,8 +49,12 @@ class Rendered:
     living: Mapping[str, str]
 
 
+@lru_cache(maxsize=8)
 def render(view: RouterView) -> Rendered:
-    """Every file that the router needs beside its executable. Raises RouterError for an impossible name."""
+    """Every file that the router needs beside its executable. Raises RouterError for an impossible name.
+
+    A plan asks for the same views again and again, and the largest take a second.
+    """
     beside = _beside(view)
     names = {name.partition("-")[0]: name for name in beside}
     structure = digest_of(_config(_blank(view), names, ""))
