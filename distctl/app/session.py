@@ -243,14 +243,11 @@ class Session:
             leaving=leaving,
             place=Place(
                 0.05 if near else self._round_trip(record, router),
-                self._drops_root(record, router.place),
+                record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
             ),
             models=Models(self.stateful, self._concurrency),
         )
-
-    def _drops_root(self, record: Record, place: str) -> bool:
-        return self.node(place).ssh.become is not None or record.facts.get(place, {}).get("uid") == "0"
 
     @cached_property
     def _concurrency(self) -> dict[str, int]:
