@@ -161,6 +161,10 @@ class Rehearsal(Session):
         """Pools and servers, as the fake routers name them."""
         return pools_of(self.view(record, router))
 
+    def config_digest(self, record: Record, router: RouterId) -> str:
+        """The whole view, as the fake routers name it."""
+        return digest(self.view(record, router))
+
 
 def settings_of(server: Server, runtime: str) -> str:
     """How a server is started: by its runtime, with its devices."""

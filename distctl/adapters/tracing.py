@@ -18,6 +18,7 @@ from distctl.errors import DistctlError
 from distctl.ports import Connector, Progress, Result, Upload
 
 REDACTED = "[REDACTED]"
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _LOOKS_SECRET = re.compile(
     r"""(\b\w*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)\w*=)(?:'[^']*'|"[^"]*"|[^\s'"]+)+""",
     re.IGNORECASE,
@@ -52,10 +53,11 @@ class Secrets:
         return value
 
     def redact(self, text: str) -> str:
-        """The text without any secret that was read, and without values of variables that look like one."""
+        """The text without secrets that were read, private keys, and values that look like a secret."""
         forms = {form for value in self.known for form in _forms(value)}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, REDACTED)
+        text = _PRIVATE_KEY.sub(REDACTED, text)
         return _LOOKS_SECRET.sub(rf"\1{REDACTED}", text)
 
 

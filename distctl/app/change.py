@@ -203,24 +203,41 @@ def carry_out(
     return outcomes
 
 
+@contextmanager
+def claimed(session: Session, keeper: Keeper, record: Record, places: set[str]) -> Iterator[None]:
+    """Places that are ours to change meanwhile. Raises as `carry_out` does."""
+    nodes = _take(session, keeper, record, places)
+    try:
+        yield
+    finally:
+        let_go(session.world, nodes)
+
+
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
     let_go(session.world, _claim(session, keeper, prepared, uncarried(prepared.record, prepared.snapshot)))
 
 
 def _claim(session: Session, keeper: Keeper, prepared: Prepared, nodes: Iterable[str]) -> list[str]:
-    """Claim some nodes, with those that are adopted, by the next generation; which they were.
+    """Claim some nodes, with those that are adopted; which they were."""
+    taken = adopted(prepared.record, prepared.snapshot)
+    return _take(session, keeper, prepared.record, {*nodes, *taken}, also=set(taken.values()))
+
+
+def _take(
+    session: Session, keeper: Keeper, record: Record, places: Iterable[str], *, also: Iterable[str] = ()
+) -> list[str]:
+    """Claim those of some places that are ours, by the next generation; which they were.
 
     The generation goes into the record once the nodes carry it: where another copy of the record was quicker,
     this one must not count as far as the other, or it would never learn what that one did. A process that
     dies in between finds it on the nodes again.
     """
-    taken = adopted(prepared.record, prepared.snapshot)
-    names = session.ours(sorted({*nodes, *taken}))
+    names = session.ours(sorted(places))
     if not names:
         return []
-    owner = _next_owner(session, prepared.record)
-    claim(session.world, names, owner, also=set(taken.values()))
+    owner = _next_owner(session, record)
+    claim(session.world, names, owner, also=also)
     try:
         session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
     except DistctlError:

@@ -56,8 +56,20 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     session.remember(record)
     found = [finding for name in (*names, *places) for finding in seen[name].findings]
     found += _devices(session, record, [name for name in names if name in sights])
+    found += _firewalls(session, names)
     found += _routers(session, seen)
     return found + _ways(session, names, seen)
+
+
+def _firewalls(session: Session, names: Sequence[str]) -> list[Finding]:
+    """How to close the servers' ports to all but the routers' places; we never touch a firewall ourselves."""
+    from distctl.policy.firewall import allow_only
+
+    addresses = {session.node(router.place).serve_address for router in session.spec.router_ids}
+    nodes = [session.node(name) for name in names]
+    lines = [(node, allow_only(node, addresses)) for node in nodes if not node.external]
+    what = "the servers' ports are for the routers alone; to have the node itself see to it:"
+    return [Finding(node.name, Level.OK.value, what, line) for node, line in lines if line]
 
 
 def _node(session: Session, record: Record, name: str) -> Examined:

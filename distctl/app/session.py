@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distctl.adapters.process import ended, mark
+from distctl.app.certificates import read_text
 from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
-from distctl.cluster.router import RouterView
+from distctl.cluster.router import RouterView, Tls
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId, Spec
 from distctl.control.routing import Routing
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from distctl.adapters.ssh.host_keys import ShownKey
     from distctl.adapters.store import SqlStore
     from distctl.app.compose import Parts
+    from distctl.app.entrance import Entrance
     from distctl.config import Inventory
     from distctl.control.world import World
     from distctl.policy.stateless import Nature
@@ -49,6 +51,7 @@ class Session:
         self._record: Record | None = None
         self._spec = inventory.spec
         self._folders: dict[str, Folder] = {}
+        self._tls: dict[str, Tls] = {}
 
     @property
     def spec(self) -> Spec:
@@ -224,7 +227,7 @@ class Session:
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
-        from distctl.policy.view import router_view
+        from distctl.policy.view import Models, Place, router_view
 
         ours = {server.id for server in self.spec.servers}
         leaving = tuple(s for n in self.whole(record) for s in n.servers if s.id not in ours)
@@ -235,8 +238,12 @@ class Session:
             router,
             hosts=self.hosts,
             leaving=leaving,
-            round_trip=0.05 if near else self._round_trip(record, router),
-            stateful=self.stateful(record),
+            place=Place(
+                0.05 if near else self._round_trip(record, router),
+                record.facts.get(router.place, {}).get("uid") == "0",
+                self.tls(router.router),
+            ),
+            models=Models(self.stateful(record), self._concurrency),
         )
 
     def natures(self, record: Record) -> dict[str, Nature]:
@@ -253,6 +260,24 @@ class Session:
     def on_nodes(self) -> dict[str, str]:
         """The models whose folders lie on nodes, with their paths there."""
         return {model.name: model.source.path for model in self.spec.models if model.source.kind == "node"}
+
+    @cached_property
+    def _concurrency(self) -> dict[str, int]:
+        """How many requests one server can use at once, of the models whose configuration lies here."""
+        from distctl.policy.capacity import concurrency
+
+        return {model.name: concurrency(self.configs.get(model.name, "")) for model in self.spec.models}
+
+    def tls(self, router: str) -> Tls | None:
+        """What a router's files for TLS hold, read once. Raises InputError: see `certificates.read_tls`."""
+        from distctl.app.certificates import read_tls
+
+        spec = self.routed.router(router).tls
+        if spec is None:
+            return None
+        if router not in self._tls:
+            self._tls[router] = read_tls(router, spec, self.inventory.file.parent)
+        return self._tls[router]
 
     @cached_property
     def configs(self) -> dict[str, str]:
@@ -275,6 +300,12 @@ class Session:
 
         return render(self.view(record, router)).structure
 
+    def config_digest(self, record: Record, router: RouterId) -> str:
+        """The digest of a router's whole configuration."""
+        from distctl.commands.haproxy import render
+
+        return render(self.view(record, router)).digest
+
     def router_config(self, record: Record, router: RouterId) -> str:
         """A router's configuration as it would be written."""
         from distctl.commands.haproxy import CONFIG, render
@@ -292,8 +323,10 @@ class Session:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""
         return node.serve_address if sixth or ":" not in node.serve_address else node.address
 
-    def entrance(self, *, grpc: bool) -> Endpoint:
+    def entrance(self, *, grpc: bool) -> Entrance:
         """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
+        from distctl.app.entrance import Entrance
+
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
@@ -301,7 +334,8 @@ class Session:
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self._face(self.node(router.on[0]), sixth=host == "::")
         endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
-        return self.parts.from_here(router.on[0], endpoint)
+        certificate = read_text(router.tls.certificate) if router.tls else ""
+        return Entrance(self.parts.from_here(router.on[0], endpoint), certificate)
 
 
 def _address(host: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distctl.app.entrance import Entrance, Identity
 from distctl.app.session import Session
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.data import data_folder
@@ -45,28 +46,39 @@ def request_for(session: Session, model: str, file: Path | None) -> Sample:
     raise InputError(f"{model} has no sample request", hint=f"distctl infer {model} --input request.json")
 
 
-def infer_once(session: Session, model: str, sample: Sample, *, grpc: bool, timeout: float) -> Answer:
+def infer_once(
+    session: Session,
+    model: str,
+    sample: Sample,
+    *,
+    grpc: bool,
+    timeout: float,
+    identity: Identity | None = None,
+) -> Answer:
     """Send one request. Raises TritonError with the router's or Triton's own words."""
-    endpoint = session.entrance(grpc=grpc)
+    entrance = session.entrance(grpc=grpc)
+    identity = identity or Identity()
     begun = time.monotonic()
     if grpc:
-        outputs, slot = _by_grpc(endpoint, model, sample, timeout), ""
+        outputs, slot = _by_grpc(entrance, identity, model, sample, timeout), ""
     else:
-        outputs, slot = _by_http(endpoint, model, sample, timeout)
+        outputs, slot = _by_http(entrance, identity, model, sample, timeout)
     node, _, server = slot.rpartition(".")  # a slot is NODE.SERVER
-    return Answer(endpoint, outputs, ServerId(node, server) if node else None, time.monotonic() - begun)
+    by = ServerId(node, server) if node else None
+    return Answer(entrance.endpoint, outputs, by, time.monotonic() - begun)
 
 
 def _by_http(
-    endpoint: Endpoint, model: str, sample: Sample, timeout: float
+    entrance: Entrance, identity: Identity, model: str, sample: Sample, timeout: float
 ) -> tuple[dict[str, list[Any]], str]:
+    endpoint, context = entrance.endpoint, entrance.context(identity)
     request = urllib.request.Request(  # noqa: S310 - the scheme is ours
-        f"{endpoint.url}/v2/models/{model}/infer",
+        f"{entrance.url}/v2/models/{model}/infer",
         data=json.dumps(sample.request).encode(),
-        headers={"Content-Type": "application/json", SERVED_BY: "?"},
+        headers={"Content-Type": "application/json", SERVED_BY: "?", **identity.headers},
     )
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout, context=context) as response:  # noqa: S310
             body = json.load(response)
             slot = response.headers.get(SERVED_BY, "")
     except urllib.error.HTTPError as error:
@@ -86,14 +98,17 @@ def _words(error: urllib.error.HTTPError) -> str:
         return text.strip() or error.reason
 
 
-def _by_grpc(endpoint: Endpoint, model: str, sample: Sample, timeout: float) -> dict[str, list[Any]]:
+def _by_grpc(
+    entrance: Entrance, identity: Identity, model: str, sample: Sample, timeout: float
+) -> dict[str, list[Any]]:
     import tritonclient.grpc as client
     from tritonclient.utils import InferenceServerException
 
+    endpoint, channel = entrance.endpoint, entrance.channel(identity)
     inputs = [_tensor(client, item) for item in sample.request["inputs"]]
     try:
-        with client.InferenceServerClient(str(endpoint)) as connection:
-            result = connection.infer(model, inputs, client_timeout=timeout)
+        with client.InferenceServerClient(str(endpoint), **channel) as connection:
+            result = connection.infer(model, inputs, headers=identity.headers, client_timeout=timeout)
     except InferenceServerException as error:
         words = error.message() or str(error)
         raise TritonError(f"{model} at {endpoint}: {words}", hint="distctl status") from error

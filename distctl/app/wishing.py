@@ -49,6 +49,7 @@ def wish_of(
         runtimes=runtimes,
         structures={router: session.structure(meanwhile, router) for router in session.routed.router_ids},
         settled={router: session.structure(in_the_end, router) for router in session.routed.router_ids},
+        configs={router: session.config_digest(record, router) for router in session.routed.router_ids},
         leaving=session.leaving(record),
         retired=left_servers(spec, record),
         left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),

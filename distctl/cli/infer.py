@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -21,15 +22,26 @@ def infer(
     ] = None,
     grpc: Annotated[bool, typer.Option("--grpc", help="By gRPC instead of HTTP.")] = False,
     timeout: Annotated[str, typer.Option(help="How long the answer may take.")] = "60s",
+    key_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--key-file", help="A file with an API key; absent: the variable DISTCTL_KEY."),
+    ] = None,
+    certificate: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--certificate", help="Your certificate and its private key, in one PEM file."),
+    ] = None,
 ) -> None:
     """Send a request through the router and show the answer, the server that gave it, and the time."""
+    from distctl.app.entrance import Identity, read_key
     from distctl.app.use import infer_once, request_for
     from distctl.cli.output import document, note, wants_json
     from distctl.cli.running import opened, seconds
 
     with opened(inventory) as session:
         sample = request_for(session, model, file)
-        answer = infer_once(session, model, sample, grpc=grpc, timeout=seconds(timeout) or 60.0)
+        identity = Identity(read_key(key_file, os.environ.get("DISTCTL_KEY", "")), certificate)
+        limit = seconds(timeout) or 60.0
+        answer = infer_once(session, model, sample, grpc=grpc, timeout=limit, identity=identity)
     body: dict[str, Any] = {
         "model": model,
         "protocol": "grpc" if grpc else "http",

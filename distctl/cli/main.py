@@ -24,6 +24,7 @@ from distctl.cli import (
     infer,
     init,
     inventory,
+    key,
     logs,
     plan,
     rollback,
@@ -67,6 +68,7 @@ app.command("logs", rich_help_panel=SEE)(audible(logs.logs))
 app.command("infer", rich_help_panel=USE)(audible(infer.infer))
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
+app.add_typer(key.app, name="key", rich_help_panel=USE)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TypeAlias, TypeVar
 
+from distctl.cluster.keys import Key
 from distctl.cluster.remembered import (
     Event,
     Health,
@@ -32,6 +33,7 @@ __all__ = [
     "AddLoad",
     "Adopt",
     "Change",
+    "DropKey",
     "DropNode",
     "DropPin",
     "DropReplica",
@@ -39,6 +41,7 @@ __all__ = [
     "Event",
     "Health",
     "Intent",
+    "Key",
     "Known",
     "Lease",
     "Load",
@@ -51,6 +54,7 @@ __all__ = [
     "SetFacts",
     "SetHealth",
     "SetIntent",
+    "SetKey",
     "SetKnown",
     "SetOperation",
     "SetPin",
@@ -133,6 +137,20 @@ class DropRouter:
 
 
 @dataclass(frozen=True, slots=True)
+class SetKey:
+    """An API key, new or with other terms."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class DropKey:
+    """An API key is good no longer."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetHealth:
     """A server's verdict changed."""
 
@@ -187,6 +205,8 @@ Change: TypeAlias = (
     | DropNode
     | SetRouter
     | DropRouter
+    | SetKey
+    | DropKey
     | SetHealth
     | SetFacts
     | Adopt
@@ -195,7 +215,7 @@ Change: TypeAlias = (
     | AddLoad
 )
 
-Key = TypeVar("Key")
+Name = TypeVar("Name")
 Value = TypeVar("Value")
 
 
@@ -204,7 +224,7 @@ def apply(record: Record, change: Change) -> Record:
     return _after(change, record)
 
 
-def _without(items: Mapping[Key, Value], key: Key) -> dict[Key, Value]:
+def _without(items: Mapping[Name, Value], key: Name) -> dict[Name, Value]:
     return {k: v for k, v in items.items() if k != key}
 
 
@@ -283,6 +303,16 @@ def _(change: SetRouter, record: Record) -> Record:
 @_after.register
 def _(change: DropRouter, record: Record) -> Record:
     return replace(record, routers=record.routers - {change.router})
+
+
+@_after.register
+def _(change: SetKey, record: Record) -> Record:
+    return replace(record, keys={**record.keys, change.key.name: change.key})
+
+
+@_after.register
+def _(change: DropKey, record: Record) -> Record:
+    return replace(record, keys=_without(record.keys, change.name))
 
 
 @_after.register

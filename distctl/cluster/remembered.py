@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+from distctl.cluster.keys import Key
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -156,6 +157,7 @@ class Record:
     routers: frozenset[RouterId] = frozenset()  # launched by us and not stopped
     health: Mapping[ServerId, Health] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
+    keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

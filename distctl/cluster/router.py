@@ -8,11 +8,12 @@ pool or a new server changes the configuration's structure and needs a reload.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from distctl.cluster.spec import RouterId, ServerId
+from distctl.cluster.keys import Key
+from distctl.cluster.spec import Admission, Limits, RouterId, ServerId
 
 
 class SlotState(str, Enum):
@@ -37,12 +38,25 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A model's slots. `replay`: a unary request whose answer was lost may be sent to one other server."""
+    """A model's slots. `replay`: a unary request whose answer was lost may be sent to one other server.
+
+    `admission`, where there is one, has a concurrency.
+    """
 
     model: str
     slots: tuple[Slot, ...]
     replay: bool = True
     total_timeout: float = 600.0  # seconds
+    admission: Admission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a router shows, as PEM: certificate with chain and private key; and whose clients may come."""
+
+    certificate: str
+    key: str = field(repr=False)
+    client_ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,10 @@ class RouterView:
     checks: CheckTimes = CheckTimes()
     maxconn: int = 4000
     threads: int | None = None  # None: HAProxy's own choice
+    tls: Tls | None = None
+    keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
+    limits: Limits = field(default_factory=Limits)
+    drops_root: bool = False  # root starts it: its workers become nobody, in a folder with nothing in it
 
 
 @dataclass(frozen=True, slots=True)

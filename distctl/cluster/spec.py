@@ -211,6 +211,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """How many requests a model takes: at once in one server, and waiting in one router, and for how long.
+
+    HAProxy counts for each of a pool's backends, so REST, gRPC and requests that are never sent twice are
+    counted apart.
+    """
+
+    concurrency: int = 0  # in one server; 0: as many as its configuration can use
+    queue: int = 100
+    wait: float = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model and how many replicas of it are wanted where."""
 
@@ -220,6 +233,26 @@ class ModelSpec:
     where: Mapping[str, str] = field(default_factory=dict)
     replay: Literal["auto", "on", "off"] = "auto"
     total_timeout: float = 600.0  # the longest a request may take, seconds
+    admission: Admission | None = None  # None: every request is sent on at once
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSpec:
+    """What a router shows and whom it asks to show: PEM files, the private key at a secret's place."""
+
+    certificate: Path
+    key: SecretRef
+    client_ca: Path | None = None  # clients need a certificate of these authorities
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may be, whoever sends it. Sizes in bytes, times in seconds; 0 is no limit of ours."""
+
+    body: int = 0
+    headers: int = 0
+    connections: int = 0  # of one client's address
+    upload: float = 60.0  # for a body that can be sent again, and the beginning of every other
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +268,9 @@ class RouterSpec:
     replay_limit: int = 128 * 1024  # bytes
     checks: Literal["auto", "lan", "wan"] = "auto"
     haproxy: str | None = None  # an executable on the router's place instead of ours
+    tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
+    auth: Literal["none", "keys"] = "none"
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -24,12 +24,56 @@ def service(root: str, name: str) -> str:
     return f"distctl-{path.parent.name}-{path.name}-{name}-{digest}.service"
 
 
-def render(root: str, name: str, arguments: Mapping[str, str], *, timeout: float, user: bool) -> str:
-    """The unit file. `arguments` are the supervisor's; `timeout` in seconds bounds a stop by systemd."""
+# What a router needs, and nothing else: its folder, the sockets that an ssh account opens, the rights to
+# become nobody and to listen. What needs a manager with all rights is left out for an account's own.
+HARDENED_USER = """NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+"""
+HARDENED = """ProtectSystem=strict
+ProtectHome=read-only
+ReadWritePaths="$root"
+RuntimeDirectory=distctl
+RuntimeDirectoryMode=0711
+RuntimeDirectoryPreserve=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SYS_CHROOT CAP_NET_BIND_SERVICE CAP_CHOWN CAP_FOWNER
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_KILL CAP_SYS_RESOURCE
+"""
+
+
+def render(
+    root: str,
+    name: str,
+    arguments: Mapping[str, str],
+    *,
+    timeout: float,
+    user: bool,
+    hardened: bool = False,
+) -> str:
+    """The unit file. `arguments` are the supervisor's; `timeout` in seconds bounds a stop by systemd.
+
+    `hardened` takes from the unit what a router does not need; a server needs devices, models anywhere and
+    whatever its python backend does.
+    """
     values = {key: value.replace("%", "%%").replace("$", "$$") for key, value in arguments.items()}
+    folder = root.replace("%", "%%")
+    lines = HARDENED_USER + ("" if user else Template(HARDENED).substitute(root=folder))
     return Template(template("systemd/unit.service")).substitute(
         values,
-        root=root.replace("%", "%%"),
+        hardening=lines if hardened else "",
+        root=folder,
         name=name,
         timeout=math.ceil(timeout),
         target="default.target" if user else "multi-user.target",

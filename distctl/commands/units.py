@@ -49,6 +49,7 @@ class Unit:
     shm_prefix: str = ""
     log_bytes: int = LOG_BYTES
     log_keep: int = LOG_KEEP
+    hardened: bool = False  # under systemd, without what a router does not need
 
     @property
     def folder(self) -> str:
@@ -226,7 +227,10 @@ def _launch(unit: Unit, manager: Manager) -> str:
         words = " ".join(quote(word) for word in _arguments(unit).values())
         return f"setsid sh ./supervise {words} </dev/null >/dev/null 2>>log &"
     user = manager is Manager.USER
-    text = systemd.render(unit.root, unit.name, _arguments(unit), timeout=unit.stop_seconds + 10, user=user)
+    timeout = unit.stop_seconds + 10
+    text = systemd.render(
+        unit.root, unit.name, _arguments(unit), timeout=timeout, user=user, hardened=unit.hardened
+    )
     return systemd.enable(systemd.service(unit.root, unit.name), text, user=user)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path as File
 from typing import Any
 
 from distctl.cluster.spec import (
+    Admission,
     Become,
     Connection,
+    Limits,
     ModelSpec,
     Node,
     RouterSpec,
@@ -22,11 +24,19 @@ from distctl.cluster.spec import (
     SshSettings,
     StoreSpec,
     Timeouts,
+    TlsSpec,
 )
 from distctl.config import division, merge
 from distctl.config.division import FIRST_PORT, Unclear
 from distctl.config.inventory import Origin
-from distctl.config.models import InventorySection, ModelSection, NodeSection, RouterSection, StoreSection
+from distctl.config.models import (
+    InventorySection,
+    ModelSection,
+    NodeSection,
+    RouterSection,
+    StoreSection,
+    TlsSection,
+)
 from distctl.config.patterns import expand
 from distctl.config.problems import Path, Problem, line_of
 from distctl.config.servers import ServersSection
@@ -253,7 +263,26 @@ def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
         {} if said.timeouts is None or said.timeouts.total is None else {"total_timeout": said.timeouts.total}
     )
     return ModelSpec(
-        name, source(said.source, base), said.replicas, dict(said.where), said.replay, **timeouts
+        name,
+        source(said.source, base),
+        said.replicas,
+        dict(said.where),
+        said.replay,
+        admission=_admission(said),
+        **timeouts,
+    )
+
+
+def _admission(said: ModelSection) -> Admission | None:
+    """None unless something is said of it: a router that counts nothing costs less."""
+    wait = said.timeouts.queue if said.timeouts else None
+    if said.concurrency is None and said.queue is None and wait is None:
+        return None
+    usual = Admission()
+    return Admission(
+        said.concurrency or usual.concurrency,
+        usual.queue if said.queue is None else said.queue.length,
+        usual.wait if wait is None else wait,
     )
 
 
@@ -264,7 +293,7 @@ def source(text: str, base: File) -> Source:
     return Source("folder", str(absolute(text, base)))
 
 
-def router_spec(name: str, said: RouterSection, places: tuple[str, ...]) -> RouterSpec:
+def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: File) -> RouterSpec:
     """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here."""
     return RouterSpec(
         name=name,
@@ -276,7 +305,17 @@ def router_spec(name: str, said: RouterSection, places: tuple[str, ...]) -> Rout
         replay_limit=said.replay_limit,
         checks=said.checks,
         haproxy=said.haproxy,
+        tls=_tls(said.tls, base),
+        auth=said.auth,
+        limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
+
+
+def _tls(said: TlsSection | None, base: File) -> TlsSpec | None:
+    key = secret(said.key) if said else None
+    if said is None or key is None:
+        return None
+    return TlsSpec(absolute(said.certificate, base), key, _file(said.client_ca, base))
 
 
 def store_spec(said: StoreSection | None, cluster: str, base: File) -> StoreSpec:

@@ -54,12 +54,7 @@ LATER: tuple[Later, ...] = (
         "this policy",
     ),
     Later("models.*.prefix", "today the policy is least-load"),
-    *(
-        Later(f"models.*.timeouts.{key}", "today only `total` bounds a request")
-        for key in ("queue", "first", "idle")
-    ),
-    Later("routers.*.tls", "today the router speaks plain HTTP and gRPC: put it into a private network"),
-    Later("routers.*.auth", "today the router knows no keys: put it into a private network"),
+    *(Later(f"models.*.timeouts.{key}", "today only `total` bounds a request") for key in ("first", "idle")),
 )
 
 

@@ -36,7 +36,7 @@ def load(path: Path) -> Inventory:
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - a link's own folder, not its target's
     built = build.nodes(read.value, model, base, read.lines)
     _stop(read, built.problems)
-    routers, problems = _routers(model, list(built.nodes))
+    routers, problems = _routers(model, list(built.nodes), base)
     models = tuple(build.model_spec(name, said, base) for name, said in model.models.items())
     store = build.store_spec(model.store, model.cluster, base)
     problems += _named(model)
@@ -113,7 +113,9 @@ def _named(model: InventorySection) -> Iterator[Problem]:
                 yield Problem((section, name), f"`{name}` cannot be the name of a {section[:-1]}", hint)
 
 
-def _routers(model: InventorySection, nodes: list[str]) -> tuple[tuple[RouterSpec, ...], list[Problem]]:
+def _routers(
+    model: InventorySection, nodes: list[str], base: Path
+) -> tuple[tuple[RouterSpec, ...], list[Problem]]:
     routers: list[RouterSpec] = []
     problems: list[Problem] = []
     for name, said in model.routers.items():
@@ -123,5 +125,5 @@ def _routers(model: InventorySection, nodes: list[str]) -> tuple[tuple[RouterSpe
             problems.append(Problem(("routers", name, "on"), exc.message, exc.hint))
             continue
         problems += checks.place_problems(name, places, nodes, said.address)
-        routers.append(build.router_spec(name, said, places))
+        routers.append(build.router_spec(name, said, places, base))
     return tuple(routers), problems

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from distctl.config.sections import Section
 from distctl.config.settings import Secret, Settings
@@ -22,6 +22,7 @@ from distctl.config.values import (
     Port,
     Size,
     Text,
+    refuse,
 )
 
 
@@ -56,6 +57,35 @@ class ModelTimeouts(Section):
     """The longest that a request to the model may take."""
 
     total: Duration | None = Field(default=None, description="from the first byte to the last (10m)")
+    queue: Duration | None = Field(
+        default=None, description="waiting in the router until a server is free (10s)"
+    )
+
+
+def _concurrency(value: Any) -> Any:
+    if value == "auto":
+        return 0
+    if isinstance(value, str):
+        refuse(f"`{value}` is no number of requests", "write auto, or a whole number")
+    if value == 0 and not isinstance(value, bool):
+        refuse("a server that takes no request at all serves nobody", "write auto, or at least 1")
+    return value
+
+
+Concurrency = Annotated[
+    int,
+    BeforeValidator(_concurrency),
+    Field(ge=0, le=100_000),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 100_000}]}),
+]
+
+
+class QueueSection(Section):
+    """The requests that wait in a router while every server has its number."""
+
+    length: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=100, description="how many wait, the next is refused at once (100); API keys share the places"
+    )
 
 
 class ModelSection(Section):
@@ -73,6 +103,11 @@ class ModelSection(Section):
     )
     policy: Literal["least-load"] = Field(default="least-load", description="how a server is chosen")
     timeouts: ModelTimeouts | None = None
+    concurrency: Concurrency | None = Field(
+        default=None,
+        description="requests that one server gets at once: auto (instances times batch), or a number",
+    )
+    queue: QueueSection | None = None
 
 
 class RouterPorts(Section):
@@ -81,6 +116,31 @@ class RouterPorts(Section):
     http: Port = 8000
     grpc: Port = 8001
     metrics: Port = 8002
+
+
+class TlsSection(Section):
+    """The router speaks TLS, REST and gRPC alike."""
+
+    certificate: Text = Field(
+        description="a PEM file with the chain, the router's own first, relative to the inventory"
+    )
+    key: Secret = Field(description="its private key as PEM, without a passphrase")
+    client_ca: Text | None = Field(
+        default=None, description="clients must show a certificate of these authorities, a PEM file"
+    )
+
+
+class LimitsSection(Section):
+    """What a request may be, whoever sends it."""
+
+    body: Size | None = Field(default=None, description="the largest request; absent: no limit")
+    headers: Size | None = Field(default=None, description="the largest headers; absent: what HAProxy holds")
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="open at once from one client's address; absent: no limit"
+    )
+    upload: Duration | None = Field(
+        default=None, description="how long a request that can be sent again may take to arrive (60s)"
+    )
 
 
 class RouterSection(Section):
@@ -101,6 +161,11 @@ class RouterSection(Section):
     haproxy: AbsolutePath | None = Field(
         default=None, description="an executable on the router's place instead of ours"
     )
+    tls: TlsSection | None = None
+    auth: Literal["none", "keys"] = Field(
+        default="none", description="keys: clients need an API key, see `distctl key`"
+    )
+    limits: LimitsSection | None = None
 
 
 class StoreSection(Section):

@@ -72,6 +72,8 @@ def _missing_hint(path: Path) -> str:
         "nodes": "list the machines: `nodes: {gpu01: {address: 10.0.1.11}}`",
         "source": "name the model's folder: `source: ../model_repo/digits`",
         "on": "say where it runs: `on: [local]`, or names of nodes",
+        "certificate": "name the PEM file with the chain: `certificate: tls/prod.crt`",
+        "key": "say where the private key is: `key: {file: tls/prod.key}`",
         "url": "write `url: postgresql://user@host/database`",
     }.get(str(path[-1]), "")
 

@@ -84,15 +84,32 @@ def read(
     `warn` is told of a file that others can read, each time.
     One line break at the end is dropped. Raises InputError when there is nothing, or more than one line.
     """
+    return _sole_line(*_text(ref, base, os.environ if environ is None else environ, run, warn))
+
+
+def read_document(ref: SecretRef, base: Path, *, warn: Callable[[str], None] = lambda _: None) -> Secret:
+    """The same for a secret of several lines, such as a private key in PEM. Raises InputError."""
+    text, name = _text(ref, base, os.environ, run_command, warn)
+    if not text.strip():
+        raise InputError(f"{name} is empty")
+    return Secret(text)
+
+
+def _text(
+    ref: SecretRef,
+    base: Path,
+    environ: Mapping[str, str],
+    run: Callable[[Sequence[str], Path], bytes],
+    warn: Callable[[str], None],
+) -> tuple[str, str]:
+    """What stands at a secret's place, and what messages call that place."""
     if ref.kind == "env":
-        return _sole_line(
-            _variable(ref.value[0], os.environ if environ is None else environ), f"${ref.value[0]}"
-        )
+        return _variable(ref.value[0], environ), f"${ref.value[0]}"
     if ref.kind == "file":
         file = base / Path(os.path.expanduser(ref.value[0]))  # noqa: PTH111 - no error without a home
-        return _sole_line(_decoded(_content(file, warn), str(file)), str(file))
+        return _decoded(_content(file, warn), str(file)), str(file)
     name = f"the output of `{ref.value[0]}`"
-    return _sole_line(_decoded(run(ref.value, base), name), name)
+    return _decoded(run(ref.value, base), name), name
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:

@@ -67,6 +67,9 @@ def _bring(work: Work, router: RouterId, sight: RouterSight) -> None:
         work.routers.add(work.draft.add(step, "its pools, servers or settings changed: one reload"))
     elif stray := _stray(work, router):
         work.routers.add(work.draft.add(SetRouterUp(router, Sign.UPDATE), stray))
+    elif sight.config != work.wish.configs.get(router, sight.config):
+        step = SetRouterUp(router, Sign.UPDATE)
+        work.routers.add(work.draft.add(step, "its keys, certificate or limits changed: without a reload"))
 
 
 def _stray(work: Work, router: RouterId) -> str:

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Record, Replica
-from distctl.cluster.router import Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Spec
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState, Tls
+from distctl.cluster.spec import Admission, ModelSpec, Node, RouterId, Server, ServerId, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.placement import fits
 
 Hosts = Mapping[str, str]  # a serve address as written to the IP that a router is told
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a router's view needs to know beside spec and record.
+
+    `round_trip` is the slowest measured one from this router to a server, in milliseconds, None when it was
+    not measured; `drops_root`: root starts the router there; `tls` is what the files of the spec hold.
+    """
+
+    round_trip: float | None = None
+    drops_root: bool = False
+    tls: Tls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What the models' own configuration says: which keep state, and how many requests one server can use."""
+
+    stateful: Collection[str] = ()
+    concurrency: Mapping[str, int] = field(default_factory=dict)
 
 
 def router_view(
@@ -20,21 +42,19 @@ def router_view(
     *,
     hosts: Hosts,
     leaving: tuple[Server, ...] = (),
-    round_trip: float | None = None,
-    stateful: Collection[str] = (),
+    place: Place = Place(),
+    models: Models = Models(),
 ) -> RouterView:
     """What a router is to be now.
 
-    `leaving` are servers that left the file, alone or with their node, and still have replicas;
-    `round_trip` is the slowest measured one from this router to a server, in milliseconds, None when it was
-    not measured; `stateful` names the models whose requests must not be sent twice unless the file says that
-    they may.
+    `leaving` are servers of nodes that left the file and still have replicas. Requests of models that keep
+    state are not sent twice unless the file says that they may.
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
     placed = {(r.server, r.model): r for r in record.replicas}
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
-    pools = tuple(_pool(spec, name, servers, placed, hosts, stateful) for name in names)
+    pools = tuple(_pool(spec, name, servers, placed, hosts, models) for name in names)
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
         id=router,
@@ -45,7 +65,11 @@ def router_view(
         metrics_port=wanted.metrics_port,
         pools=pools,
         replay_limit=wanted.replay_limit,
-        checks=check_times(round_trip, slots, wanted.checks),
+        checks=check_times(place.round_trip, slots, wanted.checks),
+        tls=place.tls,
+        keys=tuple(sorted(record.keys.values())) if wanted.auth == "keys" else None,
+        limits=wanted.limits,
+        drops_root=place.drops_root,
     )
 
 
@@ -55,7 +79,7 @@ def _pool(
     servers: tuple[Server, ...],
     placed: Mapping[tuple[ServerId, str], Replica],
     hosts: Hosts,
-    stateful: Collection[str],
+    models: Models,
 ) -> Pool:
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
@@ -66,8 +90,16 @@ def _pool(
     )
     if model is None:
         return Pool(name, slots)
-    replay = model.replay == "on" or (model.replay == "auto" and name not in stateful)
-    return Pool(name, slots, replay=replay, total_timeout=model.total_timeout)
+    replay = model.replay == "on" or (model.replay == "auto" and name not in models.stateful)
+    admission = _admission(model, models)
+    return Pool(name, slots, replay=replay, total_timeout=model.total_timeout, admission=admission)
+
+
+def _admission(model: ModelSpec, models: Models) -> Admission | None:
+    said = model.admission
+    if said is None or said.concurrency:
+        return said
+    return replace(said, concurrency=models.concurrency.get(model.name, 1))
 
 
 def _may_serve(model: ModelSpec | None, node: Node | None, server: Server) -> bool:

@@ -22,7 +22,8 @@ class Wish:
     `contents` maps a model to its folder's digest, "" when Triton reads a path of the node's own; `runtimes`
     maps a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models
     aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
-    of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end.
+    of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end;
+    `configs` a router to the digest of its file as the record has it now.
     `awaited` are draining nodes whose last request somebody waits for; `stateful` are models whose open
     sequences and streams a new version in their place would end; `unread` says of models why nothing is known
     of their state.
@@ -37,6 +38,7 @@ class Wish:
     scripts: Mapping[ServerId, str] = field(default_factory=dict)
     structures: Mapping[RouterId, str] = field(default_factory=dict)
     settled: Mapping[RouterId, str] = field(default_factory=dict)
+    configs: Mapping[RouterId, str] = field(default_factory=dict)
     leaving: tuple[Node, ...] = ()  # nodes that left the file, as the record knows them
     retired: tuple[Server, ...] = ()  # servers that left nodes which stay
     left: tuple[RouterId, ...] = ()  # routers that left it and can be told what to be

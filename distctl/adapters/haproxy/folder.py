@@ -42,7 +42,7 @@ class RouterFolder:
         self._do(units.install(self._unit, run), "writing the router's start script", deadline)
         if found.config == rendered.digest and found.files >= rendered.files.keys():
             return False
-        files = {n: text for n, text in rendered.files.items() if n == CONFIG or n not in found.files}
+        files = {n: text for n, text in rendered.files.items() if n in place.CHANGING or n not in found.files}
         if HEALTH not in found.files:
             files[HEALTH] = "1\n"
         script = place.accept(self._unit.folder, executable, files)

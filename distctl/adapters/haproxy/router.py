@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 
 from distctl.adapters.haproxy.folder import Change, RouterFolder
+from distctl.adapters.haproxy.living import tell_living
 from distctl.adapters.haproxy.master import TIMEOUT, Master, Reading
 from distctl.cluster.router import RouterSight, RouterView, SlotSight
 from distctl.cluster.spec import RouterId, ServerId
@@ -41,7 +42,7 @@ class HaproxyRouter:
         login: str = "",
     ) -> None:
         self._connector, self._id, self._manager = connector, id, manager
-        self._unit = units.Unit(root, f"router-{id.router}")
+        self._unit = units.Unit(root, f"router-{id.router}", hardened=True)
         self._fenced, self._ours_at = change, 0.0
         self._folder = RouterFolder(str(id), connector, self._unit, self._change, haproxy, login)
         self._socket = place.door(self._unit.folder, login)
@@ -57,6 +58,8 @@ class HaproxyRouter:
         lines = before.worker.lines if before else {}
         awaited = steps.joining(groups, lines) if took else frozenset()
         told = self._settle(groups, awaited, until, excused=took == "launched")
+        self._confirm()
+        told += tell_living(self._master, rendered.living)
         if written:
             self._folder.tidy(rendered, _left(until))
         words = [took, f"told {told} commands" if told else "", "configuration written" if written else ""]
@@ -150,15 +153,16 @@ class HaproxyRouter:
             if seen is None or not seen.worker.pid:
                 raise RouterError(f"router {self._id} ended while it was being changed")
             turn = steps.next_commands(groups, seen.worker.lines, awaited)
+            commands = [*turn.commands, *steps.limit_commands(groups, seen.worker.counts)]
             late = [p for p in turn.waiting if not (excused and p in awaited and _failed(seen, p))]
-            if not turn.commands and not late:
+            if not commands and not late:
                 return told
             if time.monotonic() >= until:
                 raise self._late(late, seen)
             self._confirm()
-            self._master.tell(seen.worker.pid, turn.commands)
-            told += len(turn.commands)
-            if not turn.commands:
+            self._master.tell(seen.worker.pid, commands)
+            told += len(commands)
+            if not commands:
                 time.sleep(POLL)
 
     def _late(self, places: list[wire.Place], seen: Reading) -> RouterError:

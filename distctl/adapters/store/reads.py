@@ -1,4 +1,4 @@
-"""From rows back to what the record remembers: the whole in nine queries, and the histories by themselves."""
+"""From rows back to what the record remembers: the whole in ten queries, and the histories by themselves."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def record(connection: Connection) -> r.Record:
         routers=frozenset(RouterId(**row) for row in _rows(connection, schema.routers)),
         health={_server(row): _health(row) for row in _rows(connection, schema.health)},
         facts={row["node"]: json.loads(row["document"]) for row in _rows(connection, schema.facts)},
+        keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
     )
 
 
@@ -95,6 +96,11 @@ def _pin(row: RowMapping) -> r.Pin:
 
 def _replica(row: RowMapping) -> r.Replica:
     return r.Replica(_server(row), row["model"], row["digest"], SlotState(row["slot"]))
+
+
+def _key(row: RowMapping) -> r.Key:
+    said = {name: row[name] for name in ("name", "digest", "rate", "concurrency", "since")}
+    return r.Key(**said, models=tuple(json.loads(row["models"])), by=row["author"])
 
 
 def _health(row: RowMapping) -> r.Health:

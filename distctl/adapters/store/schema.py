@@ -95,6 +95,16 @@ pins = _table(
 replicas = _table("replicas", _key("node"), _key("server"), _key("model"), _text("digest"), _text("slot"))
 known_nodes = _table("known_nodes", _key("node"), _text("document"))
 routers = _table("routers", _key("router"), _key("place"))
+keys = _table(
+    "keys",
+    _key("name"),
+    _text("digest"),
+    _number("rate"),
+    _number("concurrency"),
+    _text("models"),
+    _text("author"),
+    _time("since"),
+)
 facts = _table("facts", _key("node"), _text("document"))
 health = _table("health", _key("node"), _key("server"), _text("state"), _text("reason"), _time("since"))
 load = _table(

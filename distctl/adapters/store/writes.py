@@ -168,6 +168,25 @@ def _(change: r.DropRouter, connection: Connection) -> None:
 
 
 @_write.register
+def _(change: r.SetKey, connection: Connection) -> None:
+    key = change.key
+    values = {
+        "digest": key.digest,
+        "rate": key.rate,
+        "concurrency": key.concurrency,
+        "models": json.dumps(key.models),
+        "author": key.by,
+        "since": key.since,
+    }
+    _put(connection, schema.keys, {"name": key.name}, values)
+
+
+@_write.register
+def _(change: r.DropKey, connection: Connection) -> None:
+    _drop(connection, schema.keys, name=change.name)
+
+
+@_write.register
 def _(change: r.SetHealth, connection: Connection) -> None:
     health = change.health
     values = {"state": health.state, "reason": health.reason, "since": health.since}

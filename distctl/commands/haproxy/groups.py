@@ -15,18 +15,24 @@ from distctl.cluster.spec import ServerId
 from distctl.errors import RouterError
 
 SUFFIXES = ("_r", "_g", "_rn", "_gn")
+STREAMS = ("_rsn", "_gsn")  # where requests are counted, streams have backends of their own
 ANY = ("any:r", "any:g")  # a model's name has no colon, so no model can be called like these
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Backends over the same slots. `model` is empty for `any`."""
+    """Backends over the same slots. `model` is empty for `any`.
+
+    Each server of a `limited` backend takes `limit` requests at once.
+    """
 
     model: str
     checked: str  # the backend whose servers HAProxy checks
     tracking: tuple[str, ...]
     slots: tuple[Slot, ...]
+    limited: tuple[str, ...] = ()
+    limit: int = 0
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -45,7 +51,7 @@ def groups_of(view: RouterView) -> tuple[Group, ...]:
 def model_of(backend: str) -> str | None:
     """The model that a backend of a pool serves; None for a backend that is not a pool's."""
     model, mark, suffix = backend.rpartition("_")
-    return model if mark and f"_{suffix}" in SUFFIXES else None
+    return model if mark and f"_{suffix}" in (*SUFFIXES, *STREAMS) else None
 
 
 def server_of(slot: str) -> ServerId:
@@ -61,7 +67,11 @@ def _group(pool: Pool) -> Group:
     if dotted := next((s.server.server for s in pool.slots if "." in s.server.server), None):
         raise RouterError(f"server {dotted!r} cannot have a dot in its name: it ends the node's in a slot's")
     first, *rest = (pool.model + suffix for suffix in SUFFIXES)
-    return Group(pool.model, first, tuple(rest), pool.slots)
+    if pool.admission is None:
+        return Group(pool.model, first, tuple(rest), pool.slots)
+    streams = tuple(pool.model + suffix for suffix in STREAMS)
+    limited, limit = (first, *rest), pool.admission.concurrency
+    return Group(pool.model, first, (*rest, *streams), pool.slots, limited, limit)
 
 
 def _any(view: RouterView) -> Group:

@@ -8,11 +8,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distctl.commands.files import quote, write
-from distctl.commands.haproxy.render import CONFIG
+from distctl.commands.haproxy.living import LIVING
+from distctl.commands.haproxy.render import CONFIG, JAIL
 
 OLDEST = (2, 8)  # the first long-term version with Lua's events of servers
 NEEDED = ("LUA", "PROMEX")
-NEW, LAST = f"{CONFIG}.new", f"{CONFIG}.last"
+CHANGING = (CONFIG, *LIVING)  # files whose content changes under their name
+
+
+def new(name: str) -> str:
+    """What such a file is called before it is in place."""
+    return f"{name}.new"
+
+
+def last(name: str) -> str:
+    """What such a file is called that another took the place of."""
+    return f"{name}.last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +141,41 @@ def accept(folder: str, digest: str, files: Mapping[str, str]) -> str:
     """A script that writes files, has HAProxy check the configuration among them, and renames it into place.
 
     They travel in the script itself, so that all of it happens under the place's lock. A boot reads them,
-    also the one after a power cut: they are on the disk before the rename.
+    also the one after a power cut: they are on the disk before the rename. Keys and certificate are in place
+    for the check, and what they replaced comes back when it fails. Workers that are nobody know the peers'
+    socket by one path before and after they see their own folder alone.
     """
-    beside = {NEW if name == CONFIG else name: text for name, text in files.items()}
-    written = "".join(write(f"{folder}/{name}", text, 0o600) for name, text in sorted(beside.items()))
+    beside = " ".join(LIVING)
+    arriving = {new(name) if name in CHANGING else name: text for name, text in files.items()}
+    written = "".join(write(f"{folder}/{name}", text, 0o600) for name, text in sorted(arriving.items()))
     return f"""{written}cd {quote(folder)} || exit 1
-sync {" ".join(map(quote, sorted(beside)))} 2>/dev/null
-{quote(executable(folder, digest))} -c -f {NEW} 2>&1 || exit 1
-[ ! -e {CONFIG} ] || cp -p {CONFIG} {LAST}
-mv -f {NEW} {CONFIG}
+sync {" ".join(map(quote, sorted(arriving)))} 2>/dev/null
+mkdir -p -m 711 {JAIL} && ln -sfn . {JAIL}/{JAIL} || exit 1
+for name in {beside}; do
+    rm -f "$name.last"
+    [ ! -e "$name" ] || cp -p "$name" "$name.last"
+    [ ! -e "$name.new" ] || mv -f "$name.new" "$name"
+done
+if ! {quote(executable(folder, digest))} -c -f {new(CONFIG)} 2>&1; then
+    for name in {beside}; do [ ! -e "$name.last" ] || mv -f "$name.last" "$name"; done
+    exit 1
+fi
+[ ! -e {CONFIG} ] || cp -p {CONFIG} {last(CONFIG)}
+mv -f {new(CONFIG)} {CONFIG}
 """
 
 
 def take_back(folder: str) -> str:
     """A script that brings back the configuration before: what runs and what would boot agree again."""
-    return f"cd {quote(folder)} && [ ! -e {LAST} ] || mv -f {LAST} {CONFIG}\n"
+    return (
+        f"cd {quote(folder)} || exit 1\n"
+        f'for name in {" ".join(CHANGING)}; do [ ! -e "$name.last" ] || mv -f "$name.last" "$name"; done\n'
+    )
 
 
 def tidy(folder: str, found: Iterable[str], keep: Iterable[str]) -> str:
     """A script that removes what older configurations named."""
-    ours = re.compile(r".*-[0-9a-f]{16}\.(lua|map|http)")
-    gone = sorted({name for name in found if ours.fullmatch(name)} - set(keep))
-    names = " ".join(quote(name) for name in [*gone, LAST])
+    ours = re.compile(r".*-[0-9a-f]{16}\.(lua|map|http|pem)")
+    gone = sorted({name for name in found if ours.fullmatch(name) or name in LIVING} - set(keep))
+    names = " ".join(quote(name) for name in [*gone, *map(last, CHANGING)])
     return f"cd {quote(folder)} && rm -f {names}\n"

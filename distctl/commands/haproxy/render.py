@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import Endpoint
 from distctl.commands.haproxy.groups import groups_of
+from distctl.commands.haproxy.living import CERTIFICATE, KEYS, living
+from distctl.commands.haproxy.refusals import ERRORS, REFUSALS, grpc_files
 from distctl.data import data_folder
 
 CONFIG = "haproxy.cfg"
@@ -24,42 +26,41 @@ HEADROOM = (
     8 * 1024
 )  # bytes of a buffer for headers and HAProxy's own reserve; each is copied with every request
 LEAST_BUFFER = 16 * 1024  # HTTP/2 allows frames of that size, and HAProxy drops clients where none would fit
-UPLOAD = 60  # seconds in which a request's headers, and a body that can be sent again, must arrive
+HEADERS_IN = 10.0  # seconds in which a request's headers must arrive; the router's `limits.upload` if shorter
+JAIL = "jail"  # the folder that unprivileged workers see, as they and the master call it
+NOBODY = 65534  # uid and gid of nobody on Linux
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
+BEHIND = 50  # ms that a waiting request stands behind for each request that its key has in the pool
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
 CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up
-
-# HAProxy's own answers: status, words, and what gRPC calls it.
-ERRORS = (
-    (400, "the request is not valid HTTP", 3),
-    (408, "the request did not arrive in time", 4),
-    (413, "the request is too large", 8),
-    (500, "the router failed", 13),
-    (502, "the server was lost before it answered", 14),
-    (503, "no server is ready for this request", 14),
-    (504, "the server did not answer in time", 4),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """Files by name, the digest of the configuration, and the digest of its structure.
 
-    Two views of equal `structure` differ in states and weights of slots alone, which the socket can change.
+    Two views of equal `structure` differ in states, weights and limits of slots, in keys and certificates
+    alone, which the socket can change. `living` names the files whose content may change under their name.
     """
 
     files: Mapping[str, str]
     structure: str
     digest: str
+    living: Mapping[str, str]
 
 
+@lru_cache(maxsize=8)
 def render(view: RouterView) -> Rendered:
-    """Every file that the router needs beside its executable. Raises RouterError for an impossible name."""
+    """Every file that the router needs beside its executable. Raises RouterError for an impossible name.
+
+    A plan asks for the same views again and again, and the largest take a second.
+    """
     beside = _beside(view)
     names = {name.partition("-")[0]: name for name in beside}
     structure = digest_of(_config(_blank(view), names, ""))
     config = _config(view, names, structure)
-    return Rendered({**beside, CONFIG: config}, structure, digest_of(config))
+    changing = living(view)
+    return Rendered({**beside, **changing, CONFIG: config}, structure, digest_of(config), changing)
 
 
 def digest_of(text: str) -> str:
@@ -77,33 +78,41 @@ def _beside(view: RouterView) -> dict[str, str]:
         "grpc.map": _map(view.pools, "_g"),
         "restonce.map": _map(view.pools, "_rn"),
         "grpconce.map": _map(view.pools, "_gn"),
-        **{f"grpc{status}.http": _grpc_error(words, code) for status, words, code in ERRORS},
+        **grpc_files(view),
     }
+    if any(pool.admission for pool in view.pools):
+        contents["reststream.map"] = _map(view.pools, "_rsn")
+        contents["grpcstream.map"] = _map(view.pools, "_gsn")
+    if view.tls and view.tls.client_ca:
+        contents["clients.pem"] = view.tls.client_ca
     parts = ((*name.split("."), text) for name, text in contents.items())
     return {f"{stem}-{digest_of(text)}.{ending}": text for stem, ending, text in parts}
 
 
 def _map(pools: tuple[Pool, ...], suffix: str) -> str:
-    """Model to backend; a model that must not be asked twice never leads to a backend that would."""
-    lines = (f"{p.model} {p.model}{suffix if p.replay else suffix[:2] + 'n'}\n" for p in pools)
-    return "".join(lines)
+    """Model to backend; a model that must not be asked twice never leads to a backend that would.
+
+    Streams have backends of their own where requests are counted.
+    """
+    return "".join(f"{pool.model} {pool.model}{_kind(pool, suffix)}\n" for pool in pools)
 
 
-def _grpc_error(words: str, code: int) -> str:
-    """A gRPC answer without a message: HTTP's status is always 200."""
-    return (
-        f"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n"
-        f"grpc-status: {code}\r\ngrpc-message: {words}\r\n\r\n"
-    )
+def _kind(pool: Pool, suffix: str) -> str:
+    stream = suffix.endswith("sn")
+    there = pool.admission is not None if stream else pool.replay
+    return suffix if there else f"{suffix[:2]}n"
 
 
 def _blank(view: RouterView) -> RouterView:
-    """The view with every state and weight taken away."""
-    pools = (
-        replace(pool, slots=tuple(replace(s, state=SlotState.OFF, weight=100) for s in pool.slots))
-        for pool in view.pools
-    )
-    return replace(view, pools=tuple(pools))
+    """The view without everything that the socket can change."""
+    tls = view.tls and replace(view.tls, certificate="", key="")
+    keys = None if view.keys is None else ()
+    return replace(view, pools=tuple(_blank_pool(pool) for pool in view.pools), tls=tls, keys=keys)
+
+
+def _blank_pool(pool: Pool) -> Pool:
+    slots = tuple(replace(slot, state=SlotState.OFF, weight=100) for slot in pool.slots)
+    return replace(pool, slots=slots, admission=pool.admission and replace(pool.admission, concurrency=1))
 
 
 @cache
@@ -132,7 +141,7 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             any_slots=anywhere.slots,
             structure=structure,
             longest=longest,
-            upload=UPLOAD,
+            headers_in=min(HEADERS_IN, view.limits.upload),
             bufsize=bufsize,
             hot_size=bufsize * HOT_BUFFERS,
             descriptors=2 * view.maxconn
@@ -143,6 +152,15 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             names=names,
             rest_errors=[(status, words) for status, words, _ in ERRORS],
             grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
+            refusals=REFUSALS,
+            living={name: digest_of(text) for name, text in living(view).items()},
+            admitting=any(pool.admission for pool in view.pools),
+            offset=BEHIND,
+            limit=lambda pool: f" maxconn {pool.admission.concurrency}" if pool.admission else "",
+            secure=_secure(view, names),
+            KEYS=KEYS,
+            JAIL=JAIL,
+            NOBODY=NOBODY,
             bind=lambda port: _bind(view.bind, port),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
@@ -155,6 +173,14 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
 
 def _bind(address: str, port: int) -> str:
     return f"{Endpoint(address, port)} v4v6" if address == "::" else str(Endpoint(address, port))
+
+
+def _secure(view: RouterView, names: Mapping[str, str]) -> str:
+    """What makes a bind line one of TLS."""
+    if view.tls is None:
+        return ""
+    clients = f" ca-file {names['clients']} verify required" if view.tls.client_ca else ""
+    return f" ssl crt {CERTIFICATE} alpn h2,http/1.1{clients}"
 
 
 def _weight(slot: Slot) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from distctl.cluster.router import Slot, SlotState
 from distctl.commands.haproxy.groups import Group
-from distctl.commands.haproxy.wire import Line, Place
+from distctl.commands.haproxy.wire import Count, Line, Place
 
 Lines = Mapping[Place, Line]
 
@@ -72,6 +72,17 @@ def _weights(group: Group, slot: Slot, lines: Lines) -> list[str]:
         f"set server {backend}/{slot.server.slot} weight {slot.weight}"
         for backend in reversed(group.backends)
         if lines[backend, slot.server.slot].weight != slot.weight
+    ]
+
+
+def limit_commands(groups: Iterable[Group], counts: Mapping[Place, Count]) -> list[str]:
+    """What gives every server the number of requests at once that the view wants."""
+    return [
+        f"set maxconn server {backend}/{slot.server.slot} {group.limit}"
+        for group in groups
+        for backend in group.limited
+        for slot in group.slots
+        if counts[backend, slot.server.slot].limit != group.limit
     ]
 
 

@@ -45,6 +45,7 @@ class Count:
     queued: int
     total: int
     check: str
+    limit: int = 0  # requests at once; 0 is without limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,19 @@ def counts(answer: str) -> dict[Place, Count]:
 
 def _count(row: Mapping[str, str]) -> Count:
     check = "/".join(word for word in (row["check_status"], row["check_code"]) if word)
-    return Count(int(row["scur"] or 0), int(row["qcur"] or 0), int(row["stot"] or 0), check)
+    busy, queued, total, limit = (int(row[name] or 0) for name in ("scur", "qcur", "stot", "slim"))
+    return Count(busy, queued, total, check, limit)
 
 
 def _sum(one: Count | None, two: Count) -> Count:
     if one is None:
         return two
     return Count(
-        one.in_flight + two.in_flight, one.queued + two.queued, one.total + two.total, one.check or two.check
+        one.in_flight + two.in_flight,
+        one.queued + two.queued,
+        one.total + two.total,
+        one.check or two.check,
+        one.limit or two.limit,
     )
 
 

@@ -176,8 +176,9 @@ def test_a_signal_reaches_the_process(supervised):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+@pytest.mark.parametrize("hardened", [False, True])
 @pytest.mark.parametrize("user", [False, True])
-def test_systemd_accepts_the_unit(tmp_path, user):
+def test_systemd_accepts_the_unit(tmp_path, user, hardened):
     unit = units.Unit("/srv/dist ctl/prod/gpu01", "server-default", shm_prefix="distctl_x_")
     manager = Manager.USER if user else Manager.SYSTEM
     assert systemd.service(unit.root, unit.name) in units.start(unit, manager)
@@ -189,7 +190,7 @@ def test_systemd_accepts_the_unit(tmp_path, user):
         "log_keep": "3",
     }
     path = tmp_path / systemd.service("/srv/prod/gpu01", unit.name)
-    path.write_text(systemd.render(unit.root, unit.name, arguments, timeout=45, user=user))
+    path.write_text(systemd.render(unit.root, unit.name, arguments, timeout=45, user=user, hardened=hardened))
     said = subprocess.run(
         ["systemd-analyze", *(["--user"] if user else []), "verify", path],
         capture_output=True,
@@ -198,4 +199,7 @@ def test_systemd_accepts_the_unit(tmp_path, user):
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
     )
     assert [line for line in said.stderr.splitlines() if path.name in line] == []
-    assert "Restart=always" in path.read_text()
+    text = path.read_text()
+    assert "Restart=always" in text
+    assert ("NoNewPrivileges=yes" in text) is hardened
+    assert ("ProtectSystem=strict" in text) is (hardened and not user)

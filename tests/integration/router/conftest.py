@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -69,6 +70,7 @@ def make_router(servers: list[StandIn], connector: LocalConnector) -> Iterator[C
             port + 1,
             port + 2,
             pools=(Pool("digits", slots), Pool("seq", slots, replay=False)),
+            drops_root=os.geteuid() == 0,  # as the inventory would have it
         )
         control = HaproxyRouter(connector, view.id, root, change, haproxy=haproxy)
         made.append(Router(control, replace(view, **settings), root))

@@ -77,6 +77,11 @@ class StandIn:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/standin/seen", timeout=5) as answer:
             return json.loads(answer.read())
 
+    def control(self) -> list[str]:
+        """The paths of Triton's control that ever came."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/standin/control", timeout=5) as answer:
+            return json.loads(answer.read())
+
     def load(self, *models: str) -> None:
         call(f"http://127.0.0.1:{self.port}/standin/models", json.dumps(models).encode())
 

@@ -5,7 +5,8 @@
 REST and gRPC inference answer with the server's name and the request's digest. A request's header
 (metadata) `x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the
 connection once it has read the request. `POST /standin/models` replaces the loaded models;
-`GET /standin/seen` tells how many inference requests came.
+`GET /standin/seen` tells how many inference requests came, `GET /standin/control` which paths of Triton's
+control came, decoded as a lenient server would. Other answers tell the names of the headers that came.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import sys
+from urllib.parse import unquote
 
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
 PREFIX = "/v2/models/"
+CONTROL = re.compile(r"/(repository|systemsharedmemory|cudasharedmemory|logging|trace)(/|$)")
 
 
 class Model:
@@ -28,6 +32,7 @@ class Model:
 
     def __init__(self, name: str, models: list[str]) -> None:
         self.name, self.models, self.seen = name, set(models), 0
+        self.control: list[str] = []
 
 
 async def serve_http(state: Model, port: int) -> None:
@@ -86,17 +91,18 @@ async def reply(state: Model, path: str, headers: dict[str, str], body: bytes) -
     if path == "/standin/models":
         state.models = set(json.loads(body))
         return 200, b"{}"
-    if path == "/standin/pid":
-        return 200, json.dumps(os.getpid()).encode()
-    if path == "/standin/seen":
-        return 200, json.dumps(state.seen).encode()
+    told = {"/standin/pid": os.getpid(), "/standin/seen": state.seen, "/standin/control": state.control}
+    if path in told:
+        return 200, json.dumps(told[path]).encode()
+    if CONTROL.search(unquote(path).lower()):
+        state.control.append(path)
     if path.startswith(PREFIX):
         model, _, tail = path[len(PREFIX) :].partition("/")
         if model != "stats" and model not in state.models:
             return 400, b'{"error":"unknown model"}'
         if tail.endswith(("infer", "generate")):
             return await infer(state, model, headers, body)
-    return 200, json.dumps({"server": state.name, "path": path}).encode()
+    return 200, json.dumps({"server": state.name, "path": path, "headers": sorted(headers)}).encode()
 
 
 async def infer(state: Model, model: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,15 @@ import distctl.adapters.store as shipped
 from distctl.adapters.store import SHIPPED, Migrations, SqlStore
 from distctl.adapters.store.migrate import VERSION_TABLE
 from distctl.adapters.store.schema import metadata
-from distctl.cluster.record import Pin, SetPin
+from distctl.cluster.record import DropKey, Key, Pin, SetKey, SetPin
 from distctl.errors import LeaseHeld, StoreError
 from distctl.testing import FakeClock
 
-SECOND = """
+SECOND = f"""
 from alembic import op
 import sqlalchemy as sa
-revision = "0002"
-down_revision = "0001"
+revision = "next"
+down_revision = "{SHIPPED.head}"
 
 def upgrade():
     op.add_column("pins", sa.Column("ends", sa.Double, nullable=False, server_default="0"))
@@ -40,8 +41,8 @@ def next_release(tmp_path):
     def make(second: str) -> Migrations:
         folder = tmp_path / "100% later" / "migrations"
         shutil.copytree(Path(shipped.__file__).parent / "migrations", folder)
-        (folder / "versions" / "r0002_second.py").write_text(second)
-        return Migrations(str(folder), "0002")
+        (folder / "versions" / "next_release.py").write_text(second)
+        return Migrations(str(folder), "next")
 
     return make
 
@@ -80,8 +81,8 @@ def test_an_older_record_is_migrated_and_a_copy_of_it_is_left(store, path, clock
     assert newer.holder() is None
     newer.close()
 
-    copy = path.with_name("prod.db.bak-0001")
-    assert (schema_of(path), schema_of(copy)) == ("0002", "0001")
+    copy = path.with_name(f"prod.db.bak-{SHIPPED.head}")
+    assert (schema_of(path), schema_of(copy)) == ("next", SHIPPED.head)
     assert "ends" in columns(path, "pins")
     assert "ends" not in columns(copy, "pins")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -90,15 +91,35 @@ def test_an_older_record_is_migrated_and_a_copy_of_it_is_left(store, path, clock
     back.close()
 
 
+def test_the_first_schema_becomes_this_one_and_keeps_what_it_had(path, clock):
+    """A record of the first release, as its own migration made it."""
+    first = SqlStore(
+        f"sqlite:///{path}", clock=clock, cluster="prod", migrations=Migrations(SHIPPED.location, "0001")
+    )
+    first.open()
+    first.acquire("ann@ops:1", "up", seconds=1)
+    first.close()
+    clock.advance(2)
+    now = SqlStore(f"sqlite:///{path}", clock=clock, cluster="prod")
+    assert now.load().keys == {}
+    key = Key("ci", "ab" * 32, 5, 2, ("digits", "seq"), "ann", 5.0)
+    now.commit(None, [SetKey(key), SetKey(replace(key, name="ops", models=()))])
+    assert now.load().keys == {"ci": key, "ops": replace(key, name="ops", models=())}
+    now.commit(None, [DropKey("ci"), DropKey("never there")])
+    assert set(now.load().keys) == {"ops"}
+    now.close()
+    assert schema_of(path) == SHIPPED.head
+
+
 def test_a_record_in_use_is_not_migrated(store, path, clock, next_release):
     store.acquire("ann@ops:1", "up", seconds=60)
     newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
     with pytest.raises(LeaseHeld, match="ann@ops:1"):
         newer.load()
-    assert schema_of(path) == "0001"
+    assert schema_of(path) == SHIPPED.head
     clock.advance(60)
     newer.open()
-    assert schema_of(path) == "0002"
+    assert schema_of(path) == "next"
     newer.close()
 
 
@@ -107,7 +128,7 @@ def test_a_migration_that_fails_changes_nothing(store, path, clock, next_release
     newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(HALF))
     with pytest.raises(StoreError, match="cannot be read or written"):
         newer.load()
-    assert schema_of(path) == "0001"
+    assert schema_of(path) == SHIPPED.head
     assert "ends" not in columns(path, "pins")
     assert store.holder() is None
     assert re.fullmatch("[0-9a-f]{32}", store.load().id)
@@ -115,11 +136,11 @@ def test_a_migration_that_fails_changes_nothing(store, path, clock, next_release
 
 def test_without_room_for_a_copy_nothing_is_migrated(store, path, clock, next_release):
     store.open()
-    path.with_name("prod.db.bak-0001.part").mkdir()
+    path.with_name(f"prod.db.bak-{SHIPPED.head}.part").mkdir()
     newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
     with pytest.raises(StoreError, match="no backup could be written"):
         newer.load()
-    assert schema_of(path) == "0001"
+    assert schema_of(path) == SHIPPED.head
     assert store.holder() is None
 
 

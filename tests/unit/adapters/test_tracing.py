@@ -69,3 +69,10 @@ def test_values_of_variables_that_look_secret_are_taken_out(text: str) -> None:
     _, _, secrets = traced(FakeConnector())
     assert "hunter2" not in secrets.redact(f"exec env -i {text} LANG=C")
     assert "LANG=C" in secrets.redact(f"exec env -i {text} LANG=C")
+
+
+def test_a_private_key_is_taken_out_of_a_script_although_nobody_said_that_it_is_a_secret() -> None:
+    key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
+    shown = Secrets(lambda ref: "").redact(f"printf %s '{key}\n' > certificate.pem")
+    assert "MHcCAQEE" not in shown
+    assert "> certificate.pem" in shown

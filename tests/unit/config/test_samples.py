@@ -86,7 +86,6 @@ def not_yet() -> list[str]:
         "models: {m: {source: 'node:/m', policy: prefix}}",
         "models: {m: {source: 'node:/m', memory: {gpu: 6GiB}}}",
         "models: {m: {source: 'node:/m', timeouts: {first: 30s}}}",
-        "routers: {main: {on: [n], tls: {certificate: c}}}",
         "groups: {g: {runtime: {engine: docker}}}",
     ]
 

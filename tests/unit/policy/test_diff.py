@@ -10,6 +10,7 @@ import pytest
 from plans import A, B, C, drain, node_b_left, running, said, texts, waits
 from rehearsal import ROUTER, Operator, model, node, places, spec
 
+from distctl.cluster.record import Key, SetKey
 from distctl.cluster.router import SlotState
 from distctl.cluster.spec import ServerId, Source
 
@@ -283,3 +284,19 @@ def test_what_runs_in_the_end_is_what_the_plan_said() -> None:
         "c/0": {"xray": xray},
         "main@lb": {"digits a/0": "ready", "digits b/0": "ready", "xray c/0": "ready"},
     }
+
+
+def test_a_router_without_the_newest_key_is_told_without_a_reload() -> None:
+    """It could not be reached when the key was made."""
+    operator = running()
+    asking = replace(operator.spec.router("main"), auth="keys")
+    operator.spec = replace(operator.spec, routers=(asking,))
+    operator.up()
+    operator.cluster.store.commit(None, [SetKey(Key("ci", "ab" * 32))])
+    plan = operator.plan()
+    assert said(plan) == [
+        ("configure router main@lb", "its keys, certificate or limits changed: without a reload")
+    ]
+    reloads = operator.cluster.router(ROUTER).reloads
+    operator.up()
+    assert operator.plan().empty and operator.cluster.router(ROUTER).reloads == reloads

@@ -7,6 +7,7 @@ from distctl.cluster.record import (
     AddLoad,
     Adopt,
     Change,
+    DropKey,
     DropNode,
     DropPin,
     DropReplica,
@@ -14,6 +15,7 @@ from distctl.cluster.record import (
     Event,
     Health,
     Intent,
+    Key,
     Known,
     Load,
     OperationEntry,
@@ -24,6 +26,7 @@ from distctl.cluster.record import (
     SetFacts,
     SetHealth,
     SetIntent,
+    SetKey,
     SetKnown,
     SetOperation,
     SetPin,
@@ -56,6 +59,12 @@ def test_a_pin_is_kept_until_it_is_dropped():
     pin = Pin("digits", 3, 2, "load test", "ann")
     assert after(SetPin(pin)).pins == {"digits": pin}
     assert after(SetPin(pin), DropPin("digits"), DropPin("never there")).pins == {}
+
+
+def test_a_key_is_kept_until_it_is_dropped():
+    key = Key("ci", "ab" * 32, rate=5)
+    assert after(SetKey(key)).keys == {"ci": key}
+    assert after(SetKey(key), DropKey("ci"), DropKey("never there")).keys == {}
 
 
 def test_a_replica_is_one_per_server_and_model_whatever_its_digest():

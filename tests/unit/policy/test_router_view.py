@@ -1,0 +1,50 @@
+"""What a router is to be, from spec and record: requests at once, keys, what the place is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rehearsal import ROUTER, model, node, spec
+
+from distctl.cluster.record import Key, Record
+from distctl.cluster.router import RouterView, Tls
+from distctl.cluster.spec import Admission, ModelSpec, Spec
+from distctl.policy.view import Models, Place, router_view
+
+RECORD = Record("r", keys={"ops": Key("ops", "b"), "ci": Key("ci", "a")})
+
+
+def view(wanted: Spec, **how: object) -> RouterView:
+    return router_view(wanted, RECORD, ROUTER, hosts={}, **how)
+
+
+@pytest.mark.parametrize(
+    ("said", "read", "expected"),
+    [
+        (None, {"m": 8}, None),
+        (Admission(0, 5, 2.0), {"m": 8}, Admission(8, 5, 2.0)),
+        (Admission(0, 5, 2.0), {}, Admission(1, 5, 2.0)),
+        (Admission(3, 5, 2.0), {"m": 8}, Admission(3, 5, 2.0)),
+    ],
+)
+def test_a_server_gets_what_is_said_else_what_its_configuration_can_use(
+    said: Admission | None, read: dict[str, int], expected: Admission | None
+) -> None:
+    wanted: ModelSpec = replace(model("m"), admission=said)
+    (pool,) = view(spec([node("a")], [wanted]), models=Models(concurrency=read)).pools
+    assert pool.admission == expected
+
+
+@pytest.mark.parametrize(("auth", "names"), [("none", None), ("keys", ["ci", "ops"])])
+def test_only_a_router_that_asks_for_keys_is_given_them(auth: str, names: list[str] | None) -> None:
+    wanted = spec([node("a")], [])
+    wanted = replace(wanted, routers=(replace(wanted.router("main"), auth=auth),))
+    keys = view(wanted).keys
+    assert (keys if keys is None else [key.name for key in keys]) == names
+
+
+def test_what_the_place_is_stands_in_the_view() -> None:
+    tls = Tls("certificate", "key")
+    found = view(spec([node("a")], []), place=Place(drops_root=True, tls=tls))
+    assert found.drops_root and found.tls == tls
