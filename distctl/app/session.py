@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Record
-from distctl.cluster.router import RouterView
+from distctl.cluster.router import RouterView, Sequences
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId, Spec
 from distctl.control.routing import Routing
@@ -240,7 +240,16 @@ class Session:
             leaving=leaving,
             round_trip=0.05 if near else self._round_trip(record, router),
             stateful=self.stateful,
+            sequences=self.sequences,
         )
+
+    @cached_property
+    def sequences(self) -> dict[str, Sequences]:
+        """What routers have to know of the models whose configuration, where it lies here, has sequences."""
+        from distctl.policy.sequences import sequences
+
+        found = {model.name: sequences(self.config(model.name)) for model in self.spec.models}
+        return {name: known for name, known in found.items() if known is not None}
 
     @cached_property
     def stateful(self) -> frozenset[str]:
@@ -273,9 +282,7 @@ class Session:
 
     def routing(self, token: int) -> Routing:
         """The routers, for one execution."""
-        from distctl.policy.stateless import sequence_idle
-
-        idle = {model.name: sequence_idle(self.config(model.name)) for model in self.spec.models}
+        idle = {name: known.idle for name, known in self.sequences.items()}
         return Routing(self.world, token, self.spec.router_ids, idle=lambda model: idle.get(model, 0.0))
 
     def _face(self, node: Node, *, sixth: bool) -> str:

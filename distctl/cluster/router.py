@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from distctl.cluster.spec import RouterId, ServerId
+from distctl.cluster.spec import Policy, PrefixSpec, RequestTimeouts, RouterId, ServerId
 
 
 class SlotState(str, Enum):
@@ -35,14 +35,41 @@ class Slot:
     weight: int = 100
 
 
+NO_TIMEOUTS = RequestTimeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What a router has to know of a model's sequences."""
+
+    idle: float = 3600.0  # seconds without a request after which a server forgets one
+    places: int = 0  # how many may be open in one server at once; 0: not known, so not bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Requests to a model without a server wait for one instead of being refused."""
+
+    time: float = 60.0  # seconds that each waits at most
+    requests: int = 200  # that wait at once, in one router
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A model's slots. `replay`: a unary request whose answer was lost may be sent to one other server."""
+    """A model's slots, and how a slot is chosen for a request.
+
+    `replay`: a unary request whose answer was lost may be sent to one other server. `prefix` is there for
+    the policy of that name alone.
+    """
 
     model: str
     slots: tuple[Slot, ...]
     replay: bool = True
-    total_timeout: float = 600.0  # seconds
+    policy: Policy = "least-load"
+    prefix: PrefixSpec | None = None
+    sequences: Sequences = Sequences()
+    timeouts: RequestTimeouts = NO_TIMEOUTS
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

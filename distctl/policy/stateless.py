@@ -16,14 +16,19 @@ _DEFAULT_IDLE = 1.0  # seconds; Triton's own, from model_config.proto
 _DECOUPLED = re.compile(r"\bdecoupled\s*:\s*(?:true|True|t|1)\b")
 
 
+def plain(config: str) -> str:
+    """The text of a config.pbtxt without what says nothing: comments and quoted texts."""
+    return _ASIDE.sub(" ", config)
+
+
 def stateless(config: str) -> bool:
     """Whether a model with this config.pbtxt answers each request by itself, with one answer.
 
     Source of the two signs: Triton's model_config.proto, `sequence_batching` and
     `model_transaction_policy { decoupled: true }`.
     """
-    plain = _ASIDE.sub(" ", config)
-    return not (_SEQUENCES.search(plain) or _DECOUPLED.search(plain))
+    text = plain(config)
+    return not (_SEQUENCES.search(text) or _DECOUPLED.search(text))
 
 
 def sequence_idle(config: str) -> float:
@@ -31,8 +36,8 @@ def sequence_idle(config: str) -> float:
 
     Until then a sequence of a model with this config.pbtxt may be open although nothing is in flight.
     """
-    plain = _ASIDE.sub(" ", config)
-    if not _SEQUENCES.search(plain):
+    text = plain(config)
+    if not _SEQUENCES.search(text):
         return 0.0
-    found = _IDLE.search(plain)
+    found = _IDLE.search(text)
     return int(found[1]) / 1e6 if found else _DEFAULT_IDLE

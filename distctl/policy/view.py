@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from distctl.cluster.record import Record, Replica
-from distctl.cluster.router import Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Spec
+from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState
+from distctl.cluster.spec import ModelSpec, Node, Policy, RouterId, Server, ServerId, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.placement import fits
 
+NO_SEQUENCES: Mapping[str, Sequences] = MappingProxyType({})
 Hosts = Mapping[str, str]  # a serve address as written to the IP that a router is told
 
 
@@ -22,18 +24,24 @@ def router_view(
     leaving: tuple[Server, ...] = (),
     round_trip: float | None = None,
     stateful: Collection[str] = (),
+    sequences: Mapping[str, Sequences] = NO_SEQUENCES,
 ) -> RouterView:
     """What a router is to be now.
 
     `leaving` are servers of nodes that left the file and still have replicas; `round_trip` is the slowest
     measured one from this router to a server, in milliseconds, None when it was not measured; `stateful`
-    names the models whose requests must not be sent twice unless the file says that they may.
+    names the models whose requests must not be sent twice unless the file says that they may; `sequences`
+    says of those whose configuration names a sequence batcher what a router has to know of it.
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
     placed = {(r.server, r.model): r for r in record.replicas}
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
-    pools = tuple(_pool(spec, name, servers, placed, hosts, stateful) for name in names)
+    slots_of = {name: _slots(spec, name, servers, placed, hosts) for name in names}
+    models = {model.name: model for model in spec.models}
+    pools = tuple(
+        _pool(models.get(name), name, slots_of[name], stateful, sequences.get(name)) for name in names
+    )
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
         id=router,
@@ -48,25 +56,48 @@ def router_view(
     )
 
 
+def policy_of(model: ModelSpec, sequences: Sequences | None) -> Policy:
+    """How a server is chosen for the model's requests: what the file says, else what its batcher needs."""
+    return model.policy or ("least-load" if sequences is None else "sequence")
+
+
 def _pool(
+    model: ModelSpec | None,
+    name: str,
+    slots: tuple[Slot, ...],
+    stateful: Collection[str],
+    sequences: Sequences | None,
+) -> Pool:
+    known = sequences or Sequences()
+    if model is None:
+        return Pool(name, slots, sequences=known)
+    policy = policy_of(model, sequences)
+    once = name in stateful or policy == "sequence"
+    return Pool(
+        model=name,
+        slots=slots,
+        replay=model.replay == "on" or (model.replay == "auto" and not once),
+        policy=policy,
+        prefix=model.prefix,
+        sequences=known,
+        timeouts=model.timeouts,
+    )
+
+
+def _slots(
     spec: Spec,
     name: str,
     servers: tuple[Server, ...],
     placed: Mapping[tuple[ServerId, str], Replica],
     hosts: Hosts,
-    stateful: Collection[str],
-) -> Pool:
+) -> tuple[Slot, ...]:
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
-    slots = tuple(
+    return tuple(
         _slot(server, placed.get((server.id, name)), hosts)
         for server in servers
         if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node))
     )
-    if model is None:
-        return Pool(name, slots)
-    replay = model.replay == "on" or (model.replay == "auto" and name not in stateful)
-    return Pool(name, slots, replay=replay, total_timeout=model.total_timeout)
 
 
 def _may_serve(model: ModelSpec | None, node: Node | None) -> bool:

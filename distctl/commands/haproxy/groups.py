@@ -8,13 +8,17 @@ group for each pool and one, `any`, for the requests that name no model.
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import ServerId
+from distctl.commands.haproxy.kinds import KINDS, kinds_of
 from distctl.errors import RouterError
 
-SUFFIXES = ("_r", "_g", "_rn", "_gn")
+SUFFIXES = frozenset(kind.suffix for kind in KINDS)
+LARGEST_ID = 2**31 - 1  # HAProxy's own bound for a server's id
 ANY = ("any:r", "any:g")  # a model's name has no colon, so no model can be called like these
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -54,13 +58,29 @@ def server_of(slot: str) -> ServerId:
     return ServerId(node, server)
 
 
+def ids_of(view: RouterView) -> Mapping[str, int]:
+    """A number for each slot's name that stays when others come and go.
+
+    Sequences are kept by it over a reload, and the places on the ring of consistent hashing follow from it.
+    """
+    found: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in sorted({slot.server.slot for pool in view.pools for slot in pool.slots}):
+        number = zlib.crc32(name.encode()) % LARGEST_ID + 1
+        while number in taken:
+            number = number % LARGEST_ID + 1
+        taken.add(number)
+        found[name] = number
+    return found
+
+
 def _group(pool: Pool) -> Group:
     for name in (pool.model, *(name for s in pool.slots for name in (s.server.node, s.server.server))):
         if not NAME.fullmatch(name):
             raise RouterError(f"{name!r} cannot be a name in HAProxy: letters, digits, '.', '_' and '-' only")
     if dotted := next((s.server.server for s in pool.slots if "." in s.server.server), None):
         raise RouterError(f"server {dotted!r} cannot have a dot in its name: it ends the node's in a slot's")
-    first, *rest = (pool.model + suffix for suffix in SUFFIXES)
+    first, *rest = (pool.model + kind.suffix for kind in kinds_of(pool))
     return Group(pool.model, first, tuple(rest), pool.slots)
 
 

@@ -7,15 +7,16 @@ files carry their digest in their name: the rename of `haproxy.cfg` alone switch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.router import Hold, Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import Endpoint
-from distctl.commands.haproxy.groups import groups_of
+from distctl.commands.haproxy.groups import groups_of, ids_of
+from distctl.commands.haproxy.kinds import CHECKED, kinds_of
 from distctl.data import data_folder
 
 CONFIG = "haproxy.cfg"
@@ -27,6 +28,11 @@ LEAST_BUFFER = 16 * 1024  # HTTP/2 allows frames of that size, and HAProxy drops
 UPLOAD = 60  # seconds in which a request's headers, and a body that can be sent again, must arrive
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
+VISIBLE = 16 * 1024  # bytes of a large body that are read before a server is chosen
+HOLD_PAUSE = (
+    500  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
+)
+SLOW_START = 10  # seconds in which a server that came up is given its whole share: caches and clocks are cold
 CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up
 
 # HAProxy's own answers: status, words, and what gRPC calls it.
@@ -72,21 +78,33 @@ def _beside(view: RouterView) -> dict[str, str]:
     folder = data_folder("templates") / "haproxy"
     contents = {
         "shut.lua": (folder / "shut.lua").read_text(),
-        "sequence.lua": (folder / "sequence.lua").read_text(),
-        "rest.map": _map(view.pools, "_r"),
-        "grpc.map": _map(view.pools, "_g"),
-        "restonce.map": _map(view.pools, "_rn"),
-        "grpconce.map": _map(view.pools, "_gn"),
+        "seat.lua": (folder / "seat.lua").read_text(),
+        "request.lua": (folder / "request.lua").read_text(),
+        **_maps(view),
         **{f"grpc{status}.http": _grpc_error(words, code) for status, words, code in ERRORS},
     }
     parts = ((*name.split("."), text) for name, text in contents.items())
     return {f"{stem}-{digest_of(text)}.{ending}": text for stem, ending, text in parts}
 
 
-def _map(pools: tuple[Pool, ...], suffix: str) -> str:
+def _maps(view: RouterView) -> dict[str, str]:
     """Model to backend; a model that must not be asked twice never leads to a backend that would."""
-    lines = (f"{p.model} {p.model}{suffix if p.replay else suffix[:2] + 'n'}\n" for p in pools)
-    return "".join(lines)
+    found = {"slots.map": "".join(f"{number} {name}\n" for name, number in ids_of(view).items())}
+    for word, letter in (("rest", "r"), ("grpc", "g")):
+        found[f"{word}.map"] = "".join(
+            f"{p.model} {p.model}_{letter}{'' if p.replay else 'n'}\n" for p in view.pools
+        )
+        found[f"{word}once.map"] = _map(view.pools, f"_{letter}n")
+        found[f"{word}stream.map"] = _map(view.pools, f"_{letter}s")
+    holding = [pool for pool in view.pools if pool.hold]
+    if holding:
+        found |= {f"{word}hold.map": _map(holding, f"_{word[0]}h") for word in ("rest", "grpc")}
+        found["holding.map"] = _map(holding, CHECKED)
+    return found
+
+
+def _map(pools: Iterable[Pool], suffix: str) -> str:
+    return "".join(f"{pool.model} {pool.model}{suffix}\n" for pool in pools)
 
 
 def _grpc_error(words: str, code: int) -> str:
@@ -119,7 +137,8 @@ def _environment() -> Environment:
 
 
 def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
-    longest = max((int(pool.total_timeout) + 1 for pool in view.pools), default=600)
+    longest = max((int(pool.timeouts.total) + 1 for pool in view.pools), default=600)
+    connect = max(view.checks.connect, *(round(1000 * (p.timeouts.connect or 0)) for p in view.pools), 0)
     anywhere, *_ = groups_of(view)
     slots = sum(len(pool.slots) for pool in view.pools) + len(anywhere.slots)
     bufsize = max(view.replay_limit + HEADROOM, LEAST_BUFFER)
@@ -138,15 +157,22 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             descriptors=2 * view.maxconn
             + 4 * slots
             + 200,  # a client's and a server's side; checks; listeners
-            cut_after=view.checks.connect + CUT_MARGIN,
-            cut_stream_after=view.checks.connect + CUT_STREAM_AFTER,
+            cut_after=connect + CUT_MARGIN,
+            cut_stream_after=connect + CUT_STREAM_AFTER,
+            hold_pause=max(connect, HOLD_PAUSE),
+            hold_tries=lambda hold: _tries(hold, max(connect, HOLD_PAUSE)),
+            holding=any(pool.hold for pool in view.pools),
+            visible=VISIBLE,
+            kinds=kinds_of,
+            ids=ids_of(view),
+            slow_start=_slow_start,
             names=names,
             rest_errors=[(status, words) for status, words, _ in ERRORS],
             grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
             bind=lambda port: _bind(view.bind, port),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
-            seconds=lambda value: f"{round(value * 1000)}ms",
+            milliseconds=lambda value: f"{max(1, round(value * 1000))}ms",
             state=_state,
             weight=_weight,
         )
@@ -160,6 +186,16 @@ def _bind(address: str, port: int) -> str:
 def _weight(slot: Slot) -> str:
     """A draining slot boots with weight 0: tracking servers follow the check, and not the weight."""
     return f" weight {0 if slot.state is SlotState.DRAIN else slot.weight}"
+
+
+def _slow_start(pool: Pool) -> str:
+    """A server's share grows from nothing; where keys hang on weights that would only move them twice."""
+    return "" if pool.policy in ("prefix", "sequence") else f" slowstart {SLOW_START}s"
+
+
+def _tries(hold: Hold, pause: int) -> int:
+    """How often a held request tries, `pause` milliseconds apart; HAProxy waits a second at most."""
+    return max(1, round(hold.time * 1000 / min(pause, 1000)))
 
 
 def _state(slot: Slot) -> str:

@@ -17,7 +17,7 @@ Place = tuple[str, str]  # backend, slot: one server line
 
 MAINTENANCE = 0x01 | 0x02 | 0x20  # forced, inherited from the tracked one, by resolution
 DRAINING = 0x08 | 0x10  # forced, inherited
-RUNNING = 2  # srv_op_state: the check passed `rise` times, or was never asked yet
+RUNNING = (1, 2)  # srv_op_state: in its slow start; the check passed `rise` times, or was never asked yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _lines(part: str) -> Iterable[tuple[Place, Line]]:
         yield (
             (cells["be_name"], cells["srv_name"]),
             Line(
-                int(cells["srv_op_state"]) == RUNNING,
+                int(cells["srv_op_state"]) in RUNNING,
                 bool(admin & MAINTENANCE),
                 bool(admin & DRAINING),
                 int(cells["srv_uweight"]),
