@@ -8,7 +8,7 @@ pool or a new server changes the configuration's structure and needs a reload.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -129,6 +129,9 @@ class RouterSight:
     config: str = ""
     slots: tuple[tuple[str, ServerId, SlotSight], ...] = ()  # (model, server, sight)
     old_workers: tuple[int, ...] = ()
+    held: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by model: requests that came while it had no server
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, ServerId], SlotSight]:

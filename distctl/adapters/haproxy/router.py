@@ -13,6 +13,7 @@ from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
+from distctl.commands.haproxy.kinds import HELD
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector
 
@@ -79,6 +80,7 @@ class HaproxyRouter:
             config=config,
             slots=_sights(seen),
             old_workers=seen.processes.old,
+            held=_held(seen),
         )
 
     def stop(self, *, deadline: float) -> None:
@@ -194,6 +196,15 @@ def _left(until: float) -> float:
 def _failed(seen: Reading, place: wire.Place) -> bool:
     check = seen.counts[place].check
     return bool(check) and not check.startswith(("INI", "UNK", "* ", "L7OK", "L4OK"))
+
+
+def _held(seen: Reading) -> dict[str, int]:
+    """By model: how many requests are in its backends for a model without a server."""
+    found: dict[str, int] = {}
+    for (backend, name), count in seen.counts.items():
+        if name == wire.WHOLE and backend.endswith(HELD) and (model := model_of(backend)):
+            found[model] = found.get(model, 0) + count.in_flight
+    return found
 
 
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:

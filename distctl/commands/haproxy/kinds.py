@@ -47,6 +47,7 @@ KINDS = tuple(
     for what, letter in _LETTERS
     for grpc in (False, True)
 )
+HELD = tuple(kind.suffix for kind in KINDS if kind.what == "hold")
 
 
 def kinds_of(pool: Pool) -> tuple[Kind, ...]:
