@@ -136,7 +136,7 @@ def prepare(
 
 def _facts(record: Record, snapshot: Snapshot) -> list[Change]:
     """What was read from nodes. What was measured from there is kept until it is measured again."""
-    kept = {n: {ROUND_TRIP: f[ROUND_TRIP]} for n, f in record.facts.items() if ROUND_TRIP in f}
+    kept = {name: measured_of(facts) for name, facts in record.facts.items()}
     facts = [SetFacts(n, {**kept.get(n, {}), **s.facts}) for n, s in snapshot.nodes.items() if s.reachable]
     return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
 
@@ -208,7 +208,7 @@ def carry_out(
 
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
     """
-    owner = _next_owner(session, keeper, prepared.record)
+    owner = next_owner(session, keeper, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()
     nodes = session.ours(sorted({*prepared.plan.nodes, *(told - away)}))
@@ -231,11 +231,11 @@ def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
     nodes = session.ours(uncarried(prepared.record, prepared.snapshot))
     if nodes:
-        claim(session.world, nodes, _next_owner(session, keeper, prepared.record))
+        claim(session.world, nodes, next_owner(session, keeper, prepared.record))
         let_go(session.world, nodes)
 
 
-def _next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
+def next_owner(session: Session, keeper: Keeper, record: Record) -> Owner:
     """Who claims nodes now, with a new generation that is in the record first."""
     now = session.clock.now()
     session.store.commit(keeper.lease.token, [Adopt(record.id, record.generation + 1)])

@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from distctl.cluster.record import Record, Replica
 from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState
-from distctl.cluster.spec import ModelSpec, Node, Policy, RouterId, Server, ServerId, Spec
+from distctl.cluster.spec import ModelSpec, Node, Policy, RouterId, Server, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.placement import fits
+from distctl.policy.weights import USUAL, weights_of
 
 NO_SEQUENCES: Mapping[str, Sequences] = MappingProxyType({})
 Hosts = Mapping[str, str]  # a serve address as written to the IP that a router is told
@@ -35,9 +36,8 @@ def router_view(
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
-    placed = {(r.server, r.model): r for r in record.replicas}
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
-    slots_of = {name: _slots(spec, name, servers, placed, hosts) for name in names}
+    slots_of = {name: _slots(spec, record, name, servers, hosts) for name in names}
     models = {model.name: model for model in spec.models}
     pools = tuple(
         _pool(models.get(name), name, slots_of[name], stateful, sequences.get(name)) for name in names
@@ -85,16 +85,14 @@ def _pool(
 
 
 def _slots(
-    spec: Spec,
-    name: str,
-    servers: tuple[Server, ...],
-    placed: Mapping[tuple[ServerId, str], Replica],
-    hosts: Hosts,
+    spec: Spec, record: Record, name: str, servers: tuple[Server, ...], hosts: Hosts
 ) -> tuple[Slot, ...]:
+    placed = record.places
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
+    weights = weights_of(record, name)
     return tuple(
-        _slot(server, placed.get((server.id, name)), hosts)
+        _slot(server, placed.get((server.id, name)), hosts, weights.get(server.id, USUAL))
         for server in servers
         if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node))
     )
@@ -104,11 +102,12 @@ def _may_serve(model: ModelSpec | None, node: Node | None) -> bool:
     return model is not None and node is not None and fits(model, node)
 
 
-def _slot(server: Server, replica: Replica | None, hosts: Hosts) -> Slot:
+def _slot(server: Server, replica: Replica | None, hosts: Hosts, weight: int) -> Slot:
     return Slot(
         server=server.id,
         host=hosts.get(server.host, server.host),
         http_port=server.http_port,
         grpc_port=server.grpc_port,
         state=replica.slot if replica else SlotState.OFF,
+        weight=weight,
     )
