@@ -37,6 +37,7 @@ from distctl.policy.diff import diff
 from distctl.policy.plan import Plan
 from distctl.policy.ports import taken_ports
 from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
+from distctl.policy.weights import measured_of
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works

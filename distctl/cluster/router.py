@@ -113,6 +113,17 @@ class SlotSight:
     total: int = 0  # requests since the worker started
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A request that was lost with every server that it was sent to: two of them at most."""
+
+    at: float  # seconds since the epoch, by the router's clock
+    model: str
+    request: str  # its x-request-id, empty when it had none
+    client: str
+    servers: tuple[ServerId, ...]  # the last one that it was sent to, and those that went down around then
+
+
 @dataclass(frozen=True)
 class RouterSight:
     """What was seen of one router.
@@ -132,6 +143,7 @@ class RouterSight:
     held: Mapping[str, int] = field(
         default_factory=dict
     )  # by model: requests that came while it had no server
+    lost: tuple[Lost, ...] = ()  # the newest that its log still has
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, ServerId], SlotSight]:

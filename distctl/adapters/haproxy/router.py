@@ -64,7 +64,7 @@ class HaproxyRouter:
     def look(self) -> RouterSight:
         """What the router is now; see `ports.RouterControl`."""
         try:
-            config = self._folder.config(TIMEOUT)
+            config, lost = self._folder.look(TIMEOUT)
             seen = self._master.read()
         except (DistctlError, OSError) as error:
             return RouterSight(self._id, running=False, error=str(error))
@@ -81,6 +81,7 @@ class HaproxyRouter:
             slots=_sights(seen),
             old_workers=seen.processes.old,
             held=_held(seen),
+            lost=lost,
         )
 
     def stop(self, *, deadline: float) -> None:

@@ -7,6 +7,7 @@ files carry their digest in their name: the rename of `haproxy.cfg` alone switch
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ from distctl.data import data_folder
 
 CONFIG = "haproxy.cfg"
 HEALTH = "health.state"
+LUA = ("shut", "seat", "total", "lost", "request")
 HEADROOM = (
     8 * 1024
 )  # bytes of a buffer for headers and HAProxy's own reserve; each is copied with every request
@@ -77,9 +79,7 @@ def _beside(view: RouterView) -> dict[str, str]:
     """The files that the configuration names, their digest in their name."""
     folder = data_folder("templates") / "haproxy"
     contents = {
-        "shut.lua": (folder / "shut.lua").read_text(),
-        "seat.lua": (folder / "seat.lua").read_text(),
-        "request.lua": (folder / "request.lua").read_text(),
+        **{f"{word}.lua": (folder / f"{word}.lua").read_text() for word in LUA},
         **_maps(view),
         **{f"grpc{status}.http": _grpc_error(words, code) for status, words, code in ERRORS},
     }
@@ -167,11 +167,14 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             ids=ids_of(view),
             slow_start=_slow_start,
             names=names,
+            words={status: words for status, words, _ in ERRORS},
             rest_errors=[(status, words) for status, words, _ in ERRORS],
             grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
             bind=lambda port: _bind(view.bind, port),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
+            seen_down_after=2 * (view.checks.interval + view.checks.timeout * view.checks.fall),
+            whole_seconds=math.ceil,
             milliseconds=lambda value: f"{max(1, round(value * 1000))}ms",
             state=_state,
             weight=_weight,

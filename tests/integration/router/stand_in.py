@@ -4,7 +4,7 @@
 
 REST and gRPC inference answer with the server's name and the request's digest. A request's header
 (metadata) `x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the
-connection once it has read the request. `POST /standin/models` replaces the loaded models;
+connection once it has read the request, `x-die` ends the server. `POST /standin/models` replaces the models;
 `GET /standin/seen` tells how many inference requests came, `GET /standin/sequences` how many sequences are
 open, were open at most, and hung: the model `sums` keeps four at once. `POST /standin/pace`
 [SECONDS, AT_ONCE] says how long an inference takes and how many go on at once.
@@ -117,6 +117,8 @@ def control(state: Model, path: str, body: bytes) -> object:
 
 async def infer(state: Model, model: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
     state.seen += 1
+    if "x-die" in headers:
+        os._exit(1)
     if "x-drop" in headers:
         return 0, b""
     await asyncio.sleep(int(headers.get("x-delay", "0")) / 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import struct
 import time
@@ -17,7 +19,7 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
 from distctl.cluster.router import SlotState
-from distctl.cluster.spec import Policy, PrefixSpec
+from distctl.cluster.spec import Policy, PrefixSpec, RequestTimeouts
 
 Make = Callable[..., Router]
 READY, DRAIN = SlotState.READY, SlotState.DRAIN
@@ -146,6 +148,7 @@ def test_session_is_a_header_or_a_parameter(make_router: Make) -> None:
     router = chosen_by(make_router, "prefix", PrefixSpec("session"))
     for session in "abcdefgh":
         body = json.dumps({"inputs": [], "parameters": {"session_id": session}}).encode()
+        rest(router)
         place = router.infer(body=body)[1]["server"]
         rest(router)
         assert router.infer(x_session_id=session)[1]["server"] == place
@@ -207,3 +210,58 @@ def test_another_policy_is_one_reload_that_loses_nothing(make_router: Make) -> N
         router.view = replace(router.view, pools=(changed,))
         assert router.apply().startswith("reloaded")
         assert [future.result(10)[0] for future in asked] == [200] * 4
+
+
+def test_stream_ends_when_it_has_lasted_its_total(make_router: Make) -> None:
+    router = make_router()
+    pool = replace(router.view.pools[0], timeouts=RequestTimeouts(total=1.0))
+    router.view = replace(router.view, pools=(pool,))
+    router.apply()
+    connection = http.client.HTTPConnection("127.0.0.1", router.view.http_port, timeout=10)
+    with contextlib.closing(connection):
+        began = time.monotonic()
+        connection.request("POST", "/v2/models/digits/generate_stream", b"{}", {"x-delay": "900"})
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            connection.getresponse().read()
+        assert 1.0 < time.monotonic() - began < 4.0
+        assert 1 <= cut.value.partial.count(b"data:") < 5
+
+
+def test_silent_stream_and_late_answer_have_bounds_of_their_own(make_router: Make) -> None:
+    router = make_router()
+    times = RequestTimeouts(first=0.4, idle=1.5)
+    router.view = replace(router.view, pools=(replace(router.view.pools[0], timeouts=times),))
+    router.apply()
+    began = time.monotonic()
+    status, answer = router.infer(x_delay="3000")
+    assert (status, answer["error"]) == (504, "the server did not answer in time")
+    assert time.monotonic() - began < 1.4
+    assert b"data" in router_events(router, delay=700)
+    began = time.monotonic()
+    with pytest.raises(http.client.IncompleteRead):
+        router_events(router, delay=4000)
+    assert 1.4 < time.monotonic() - began < 3.5
+
+
+def router_events(router: Router, delay: int) -> bytes:
+    """All events of a stream with so many milliseconds between them."""
+    connection = http.client.HTTPConnection("127.0.0.1", router.view.http_port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", "/v2/models/digits/generate_stream", b"{}", {"x-delay": str(delay)})
+        return connection.getresponse().read()
+
+
+def test_request_that_takes_two_servers_with_it_is_named(make_router: Make, servers: list[StandIn]) -> None:
+    router = make_router()
+    router.apply()
+    status, _ = router.infer(x_die="1", x_request_id="poison-7")
+    assert status == 502
+    wait_for(lambda: router.look().lost, "the log to name it")
+    (lost,) = router.look().lost
+    assert (lost.model, lost.request, lost.client) == ("digits", "poison-7", "127.0.0.1")
+    assert [server.node for server in lost.servers] == ["n1", "n2"]
+    assert abs(lost.at - time.time()) < 30
+    for server in servers[:2]:
+        server.kill()
+        server.start()
+        server.wait()
