@@ -2,7 +2,7 @@
 
 A conversation is a system prompt that others share, and turns that each repeat all that was said before. A
 server remembers what it computed for the prompts that it saw last (its prefix cache), in tokens; what it does
-not remember it computes again. `bounded` decides as HAProxy 2.8 does (chash_server_is_eligible in lb_chash.c).
+not remember it computes again. `bounded` decides as HAProxy 2.8 does (lb_chash.c).
 """
 
 from __future__ import annotations

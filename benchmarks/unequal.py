@@ -139,7 +139,7 @@ def _section(work: Work, seen: dict[str, list[Seen]]) -> Section:
         "Unequal servers: one three times as slow",
         f"Two servers that need {FAST * 1000:.0f} and {SLOW * 1000:.0f} ms and do {AT_ONCE} at once, "
         f"{CLIENTS} clients in a closed loop, {work.rounds} rounds of {work.seconds} s, the policies in "
-        "turn, medians. The weights are those that `up` sets from what the servers say that a request cost them.",
+        "turn, medians. The weights are those that `up` sets from what the servers say a request cost them.",
         ["policy", "requests/s", "to round-robin", "p50 ms", "p95 ms", "p99 ms"],
     )
     base = median([one.rate for one in seen["round-robin"]])
