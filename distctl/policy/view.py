@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from distctl.cluster.record import Record, Replica
@@ -40,7 +41,8 @@ def router_view(
     slots_of = {name: _slots(spec, record, name, servers, hosts) for name in names}
     models = {model.name: model for model in spec.models}
     pools = tuple(
-        _pool(models.get(name), name, slots_of[name], stateful, sequences.get(name)) for name in names
+        _weighed(_pool(models.get(name), name, slots_of[name], stateful, sequences.get(name)), record)
+        for name in names
     )
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
@@ -84,15 +86,23 @@ def _pool(
     )
 
 
+def _weighed(pool: Pool, record: Record) -> Pool:
+    """The pool with the weights that were measured, where servers are chosen by load."""
+    if pool.policy != "least-load":
+        return pool
+    weights = weights_of(record, pool.model)
+    slots = (replace(slot, weight=weights.get(slot.server, USUAL)) for slot in pool.slots)
+    return replace(pool, slots=tuple(slots))
+
+
 def _slots(
     spec: Spec, record: Record, name: str, servers: tuple[Server, ...], hosts: Hosts
 ) -> tuple[Slot, ...]:
     placed = record.places
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
-    weights = weights_of(record, name)
     return tuple(
-        _slot(server, placed.get((server.id, name)), hosts, weights.get(server.id, USUAL))
+        _slot(server, placed.get((server.id, name)), hosts)
         for server in servers
         if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node))
     )
@@ -102,12 +112,11 @@ def _may_serve(model: ModelSpec | None, node: Node | None) -> bool:
     return model is not None and node is not None and fits(model, node)
 
 
-def _slot(server: Server, replica: Replica | None, hosts: Hosts, weight: int) -> Slot:
+def _slot(server: Server, replica: Replica | None, hosts: Hosts) -> Slot:
     return Slot(
         server=server.id,
         host=hosts.get(server.host, server.host),
         http_port=server.http_port,
         grpc_port=server.grpc_port,
         state=replica.slot if replica else SlotState.OFF,
-        weight=weight,
     )
