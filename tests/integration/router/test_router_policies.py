@@ -265,3 +265,19 @@ def test_request_that_takes_two_servers_with_it_is_named(make_router: Make, serv
         server.kill()
         server.start()
         server.wait()
+
+
+def test_total_is_each_requests_own_on_a_connection_that_lasts(make_router: Make) -> None:
+    router = make_router()
+    pool = replace(router.view.pools[0], timeouts=RequestTimeouts(total=1.0))
+    router.view = replace(router.view, pools=(pool,))
+    router.apply()
+    connection = http.client.HTTPConnection("127.0.0.1", router.view.http_port, timeout=10)
+    with contextlib.closing(connection), grpc.insecure_channel(router.grpc) as channel:
+        stub = rpc.GRPCInferenceServiceStub(channel)
+        message = pb.ModelInferRequest(model_name="digits", id="7", raw_input_contents=[b"x"])
+        for _ in range(4):
+            connection.request("POST", "/v2/models/digits/infer", b"{}", {"x-delay": "500"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()[:10]) == (200, b'{"server":')
+            assert stub.ModelInfer(message, metadata=[("x-delay", "500")]).id == "7"
