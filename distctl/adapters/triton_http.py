@@ -227,8 +227,9 @@ async def probe(
         async with session.post(f"{endpoint.url}/v2/repository/index", json={}, headers=headers) as answer:
             index = parse_index(await answer.read()) if answer.status == OK else None
         async with session.get(f"{endpoint.url}/v2/models/stats") as answer:
-            service = parse_statistics(await answer.read())
+            text = await answer.read()
         # Where the index is restricted and no key is at hand: statistics are open, and name what is ready.
+        service = parse_statistics(text) if index is None or answer.status == OK else {}
         replicas = dict.fromkeys(service, ReplicaSight(ModelState.READY)) if index is None else index
         return ServerSight(server, live, ready, replicas, service=service)
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:

@@ -140,9 +140,7 @@ class RouterSight:
     config: str = ""
     slots: tuple[tuple[str, ServerId, SlotSight], ...] = ()  # (model, server, sight)
     old_workers: tuple[int, ...] = ()
-    held: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by model: requests that came while it had no server
+    held: Mapping[str, int] = field(default_factory=dict)  # by model: requests that wait for a server
     lost: tuple[Lost, ...] = ()  # the newest that its log still has
 
     @cached_property

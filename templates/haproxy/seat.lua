@@ -1,4 +1,4 @@
--- Chooses the server of a sequence that has none: the one with the fewest open sequences, and none where every
+-- Chooses the server of a sequence that starts: the one with the fewest open sequences, and none where every
 -- server has as many as its scheduler has places for, since Triton would let the first step hang instead.
 -- What is open stands in the stick table, which outlives a reload: one entry a sequence, its server's id in
 -- gpt0. A sequence that came by streams (gpc0) is open while one of them is (conn_cur).
@@ -54,13 +54,13 @@ local function choice(backend, counts, own)
   end
 end
 
--- Sets txn.seat to a server's id, or txn.full. `places` is how many a server has; 0: nobody knows.
+-- Sets txn.seat to a server's id, or txn.full. `places` is how many sequences a server may have open.
 core.register_action("seat", {"http-req"}, function(txn, backend, places)
   local sequence, most = txn:get_var("txn.sequence"), tonumber(places)
   local id, count = choice(backend, open(backend, sequence))
   if not id then return end
-  if most > 0 and count >= most then
-    if txn:get_var("txn.starts") then txn:set_var("txn.full", true) end
+  if count >= most then
+    txn:set_var("txn.full", true)
     return
   end
   given[backend][sequence] = {id = id, at = now()}

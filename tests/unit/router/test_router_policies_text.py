@@ -119,7 +119,8 @@ def test_sequences_have_one_table_that_forgets_as_the_server_does() -> None:
 
 def test_places_that_nobody_knows_bound_nothing() -> None:
     text = "\n".join(backend("_rn", view(policy="sequence")))
-    assert "lua.seat m_rn 0 " in text and "sequences open" not in text
+    assert "lua.seat" not in text and "sequences open" not in text
+    assert "track-sc2 var(txn.sequence) table m_rn if of_sequence" in text
 
 
 @pytest.mark.parametrize("suffix", ["_r", "_g"])
