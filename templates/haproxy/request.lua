@@ -84,11 +84,19 @@ local function grpc_prompt(bytes, length)
   return text
 end
 
+-- Where the first text of a `generate` request begins: its keys are the names of the model's inputs.
+local function generated(json)
+  for key, at in json:gmatch('"([^"\\]+)"%s*:%s*"()') do
+    if key ~= "id" then return at - 1 end
+  end
+end
+
 -- The same of REST: a JSON text, or the first element behind the JSON.
 local function rest_prompt(txn, text, length)
   local head = tonumber(txn.f:req_hdr("inference-header-content-length"))
   local json = head and text:sub(1, head) or text
   local at = select(2, json:find('"text_input"%s*:%s*"')) or select(2, json:find('"data"%s*:[%s%[]*"'))
+  if not at and txn.f:path():match("/generate") then at = generated(json) end
   if at then return (json:sub(at + 1, at + length):match('^[^"]*')) end
   if head and #text >= head + 4 and json:find('"BYTES"') then
     return text:sub(head + 5, head + 4 + math.min(length, (string.unpack("<I4", text, head + 1))))

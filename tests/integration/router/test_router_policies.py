@@ -99,13 +99,14 @@ def test_bound_is_never_less_than_one_request(make_router: Make) -> None:
 
 
 def rest_texts(text: str) -> list[tuple[str, bytes, dict[str, str]]]:
-    """The same prompt as generate, as JSON data after a number, and as a tensor behind the JSON."""
+    """The same prompt by generate under two names, as JSON data after a number, and behind the JSON."""
     number = {"name": "n", "datatype": "INT32", "shape": [1], "data": [7]}
     tensor = {"name": "p", "datatype": "BYTES", "shape": [1]}
     head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(text) + 4}}]}).encode()
     raw = head + struct.pack("<I", len(text)) + text.encode()
     return [
-        ("generate", json.dumps({"max_tokens": 3, "text_input": text}).encode(), {}),
+        ("generate", json.dumps({"id": "7", "max_tokens": 3, "text_input": text}).encode(), {}),
+        ("generate", json.dumps({"id": "8", "PROMPT": text, "SEED": 1}).encode(), {}),
         ("infer", json.dumps({"inputs": [number, {**tensor, "data": [text]}]}).encode(), {}),
         ("infer", raw, {"inference-header-content-length": str(len(head))}),
     ]
