@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight
+from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight, Service
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.commands.triton import KEY_HEADER
 from distctl.errors import TritonError
@@ -159,15 +159,22 @@ def parse_index(text: bytes) -> dict[str, ReplicaSight]:
     return found
 
 
-def parse_statistics(text: bytes) -> dict[str, ReplicaSight]:
-    """The models that the statistics name, which are those that are ready.
-
-    Raises TritonError when it is not statistics.
-    """
+def parse_statistics(text: bytes) -> dict[str, Service]:
+    """What was done for each model that is ready, its versions together. Raises TritonError."""
     try:
-        return {entry["name"]: ReplicaSight(ModelState.READY) for entry in json.loads(text)["model_stats"]}
-    except (ValueError, TypeError, KeyError) as error:
+        found: dict[str, Service] = {}
+        for entry in json.loads(text)["model_stats"]:
+            before, now = found.get(entry["name"], Service()), _service(entry.get("inference_stats", {}))
+            found[entry["name"]] = Service(before.count + now.count, before.seconds + now.seconds)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TritonError(f"this is no statistics: {text[:80]!r}") from error
+    return found
+
+
+def _service(stats: Mapping[str, Mapping[str, int]]) -> Service:
+    """Input, inference and output of what succeeded; an answer from the response cache costs nothing."""
+    spent = sum(stats.get(f"compute_{part}", {}).get("ns", 0) for part in ("input", "infer", "output"))
+    return Service(int(stats.get("compute_infer", {}).get("count", 0)), spent / 1e9)
 
 
 def parse_gpus(text: str) -> tuple[str, ...]:
@@ -245,11 +252,12 @@ async def probe(
         async with session.get(f"{endpoint.url}/v2/health/ready") as answer:
             ready = answer.status == OK
         async with session.post(f"{endpoint.url}/v2/repository/index", json={}, headers=headers) as answer:
-            text = await answer.read()
-            if answer.status == OK:
-                return ServerSight(server, live, ready, parse_index(text))
-        # The index is restricted and no key is at hand: statistics are open, and name what is ready.
+            index = parse_index(await answer.read()) if answer.status == OK else None
         async with session.get(f"{endpoint.url}/v2/models/stats") as answer:
-            return ServerSight(server, live, ready, parse_statistics(await answer.read()))
+            text = await answer.read()
+        # Where the index is restricted and no key is at hand: statistics are open, and name what is ready.
+        service = parse_statistics(text) if index is None or answer.status == OK else {}
+        replicas = dict.fromkeys(service, ReplicaSight(ModelState.READY)) if index is None else index
+        return ServerSight(server, live, ready, replicas, service=service)
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:
         return ServerSight(server, error=f"{endpoint} does not answer: {error or type(error).__name__}")

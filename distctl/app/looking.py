@@ -8,7 +8,7 @@ from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
 from distctl.control.observe import observe
 from distctl.policy.devices import with_devices, with_servers
-from distctl.policy.reach import ROUND_TRIP
+from distctl.policy.weights import measured_of
 
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
@@ -35,5 +35,4 @@ def learnt_facts(record: Record, sight: NodeSight) -> dict[str, str]:
     known = record.facts.get(sight.name, {})
     if not sight.reachable:
         return dict(known)
-    kept = {ROUND_TRIP: known[ROUND_TRIP]} if ROUND_TRIP in known else {}
-    return {**kept, **with_devices(known, sight.facts)}
+    return {**measured_of(known), **with_devices(known, sight.facts)}

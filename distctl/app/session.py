@@ -18,7 +18,7 @@ from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_rou
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
-from distctl.cluster.router import RouterView, Tls
+from distctl.cluster.router import RouterView, Sequences, Tls
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId, Spec
 from distctl.control.routing import Routing
@@ -243,7 +243,7 @@ class Session:
                 record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
             ),
-            models=Models(self.stateful(record), self._concurrency),
+            models=Models(self.stateful(record), self._concurrency, self.sequences(record)),
         )
 
     def natures(self, record: Record) -> dict[str, Nature]:
@@ -260,6 +260,14 @@ class Session:
     def on_nodes(self) -> dict[str, str]:
         """The models whose folders lie on nodes, with their paths there."""
         return {model.name: model.source.path for model in self.spec.models if model.source.kind == "node"}
+
+    def sequences(self, record: Record) -> dict[str, Sequences]:
+        """What routers have to know of the models with sequences; the places of those alone that lie here."""
+        from distctl.policy.sequences import sequences
+
+        natures = {name: nature for name, nature in self.natures(record).items() if not nature.unread}
+        here = {name: sequences(self.configs.get(name, "")) for name in natures}
+        return {name: here[name] or Sequences(n.idle) for name, n in natures.items() if n.idle}
 
     @cached_property
     def _concurrency(self) -> dict[str, int]:

@@ -49,6 +49,7 @@ def plan(
 def _limits(session: object) -> None:
     from distctl.app.session import Session
     from distctl.cli.output import note
+    from distctl.policy.times import request_times
 
     if isinstance(session, Session):
         found = {node.timeouts for node in session.spec.nodes}
@@ -58,3 +59,5 @@ def _limits(session: object) -> None:
                 f"load {limit.load:g} s, drain {limit.drain:g} s",
                 "dim",
             )
+        for line in request_times(session.spec.models):
+            note(line, "dim")

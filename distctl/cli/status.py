@@ -50,11 +50,16 @@ def status(
 
 def _look(session: Session) -> Standing:
     from distctl.app.looking import look
+    from distctl.app.losses import remember_lost
+    from distctl.cli.output import note
     from distctl.policy.standing import standing
 
     record = session.store.load()
     session.remember(record)
-    return standing(session.spec, record, look(session, record, deep=False))
+    snapshot = look(session, record, deep=False)
+    for event in remember_lost(session, snapshot):
+        note(f"warning: {event.text}", "bold red")
+    return standing(session.spec, record, snapshot)
 
 
 def _show(session: Session, found: Standing, output: Format, *, watch: bool) -> None:

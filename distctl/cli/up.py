@@ -32,7 +32,9 @@ def up(
 ) -> None:
     """Bring the cluster to what the inventory says, and change nothing where it is so already."""
     from distctl.app.change import leased, prepare, write_revision
+    from distctl.app.losses import remember_lost
     from distctl.app.saved import require_same
+    from distctl.app.weighing import told, weigh
     from distctl.cli.output import note, wants_json
     from distctl.cli.running import change, finish, narrowed, opened, seconds
 
@@ -54,6 +56,10 @@ def up(
             force=force,
             max_failures=max_failures,
         )
+        for event in remember_lost(session, prepared.snapshot):
+            note(f"warning: {event.text}", "bold red")
+        for weight in weigh(session, keeper, prepared.snapshot) if limit == "*" else ():
+            note(told(weight))
         if prepared.plan.empty and not wants_json(output):
             note("Nothing to do: the cluster is what the inventory says.", "green")
         finish("up", prepared, outcomes, output)

@@ -13,7 +13,15 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
-from distctl.cluster.spec import Admission, Limits, RouterId, ServerId
+from distctl.cluster.spec import (
+    Admission,
+    Limits,
+    Policy,
+    PrefixSpec,
+    RequestTimeouts,
+    RouterId,
+    ServerId,
+)
 
 
 class SlotState(str, Enum):
@@ -36,17 +44,41 @@ class Slot:
     weight: int = 100
 
 
+NO_TIMEOUTS = RequestTimeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What a router has to know of a model's sequences."""
+
+    idle: float = 3600.0  # seconds without a request after which a server forgets one
+    places: int = 0  # how many may be open in one server at once; 0: not known, so not bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Requests to a model without a server wait for one instead of being refused."""
+
+    time: float = 60.0  # seconds that each waits at most
+    requests: int = 200  # that wait at once, in one router
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A model's slots. `replay`: a unary request whose answer was lost may be sent to one other server.
+    """A model's slots, and how a slot is chosen for a request.
 
-    `admission`, where there is one, has a concurrency.
+    `replay`: a unary request whose answer was lost may be sent to one other server. `prefix` is there for
+    the policy of that name alone. `admission`, where there is one, has a concurrency.
     """
 
     model: str
     slots: tuple[Slot, ...]
     replay: bool = True
-    total_timeout: float = 600.0  # seconds
+    policy: Policy = "least-load"
+    prefix: PrefixSpec | None = None
+    sequences: Sequences = Sequences()
+    timeouts: RequestTimeouts = NO_TIMEOUTS
+    hold: Hold | None = None
     admission: Admission | None = None
 
 
@@ -104,6 +136,17 @@ class SlotSight:
     total: int = 0  # requests since the worker started
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A request that was lost with every server that it was sent to: two of them at most."""
+
+    at: float  # seconds since the epoch, by the router's clock
+    model: str
+    request: str  # its x-request-id, empty when it had none
+    client: str
+    servers: tuple[ServerId, ...]  # the last one that it was sent to, and those that went down around then
+
+
 @dataclass(frozen=True)
 class RouterSight:
     """What was seen of one router.
@@ -120,6 +163,8 @@ class RouterSight:
     config: str = ""
     slots: tuple[tuple[str, ServerId, SlotSight], ...] = ()  # (model, server, sight)
     old_workers: tuple[int, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)  # by model: requests that wait for a server
+    lost: tuple[Lost, ...] = ()  # the newest that its log still has
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, ServerId], SlotSight]:

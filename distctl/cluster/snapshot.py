@@ -68,6 +68,19 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """What a server has done for a model: requests, and the seconds that its backend needed for them."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+    @property
+    def each(self) -> float:
+        """Seconds for one request, without the time that it waited in the server's queue."""
+        return self.seconds / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSight:
     """One Triton as it answered, or why it did not."""
 
@@ -77,6 +90,7 @@ class ServerSight:
     replicas: Mapping[str, ReplicaSight] = field(default_factory=dict)
     error: str = ""
     gpus: tuple[str, ...] = ()  # the UUIDs that its metrics name; none where it was not asked, or says none
+    service: Mapping[str, Service] = field(default_factory=dict)  # by model, since the server started
 
 
 @dataclass(frozen=True, slots=True)

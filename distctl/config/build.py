@@ -39,6 +39,7 @@ from distctl.config.models import (
 )
 from distctl.config.patterns import expand
 from distctl.config.problems import Path, Problem, line_of
+from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
 from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
@@ -259,17 +260,16 @@ def _defaults(node: Node) -> dict[str, str]:
 
 def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
     """A model as the spec keeps it, its folder made absolute."""
-    timeouts = (
-        {} if said.timeouts is None or said.timeouts.total is None else {"total_timeout": said.timeouts.total}
-    )
     return ModelSpec(
-        name,
-        source(said.source, base),
-        said.replicas,
-        dict(said.where),
-        said.replay,
+        name=name,
+        source=source(said.source, base),
+        replicas=said.replicas,
+        where=dict(said.where),
+        replay=said.replay,
+        timeouts=request_timeouts(said.timeouts),
+        policy=said.policy,
+        prefix=prefix_spec(said.prefix or PrefixSection()) if said.policy == "prefix" else None,
         admission=_admission(said),
-        **timeouts,
     )
 
 

@@ -47,14 +47,6 @@ LATER: tuple[Later, ...] = (
     ),
     Later("models.*.autoscale", "today replicas is a number, and `distctl scale` changes it"),
     Later("models.*.memory", "today replicas are placed by their number and by labels"),
-    Later(
-        "models.*.policy",
-        "today the policy is least-load",
-        _is("two-choices", "round-robin", "sequence", "prefix"),
-        "this policy",
-    ),
-    Later("models.*.prefix", "today the policy is least-load"),
-    *(Later(f"models.*.timeouts.{key}", "today only `total` bounds a request") for key in ("first", "idle")),
 )
 
 

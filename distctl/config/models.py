@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from typing_extensions import Self
 
+from distctl.cluster.spec import Policy
+from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.sections import Section
 from distctl.config.settings import Secret, Settings
 from distctl.config.values import (
@@ -53,15 +56,6 @@ Node = Annotated[NodeSection, BeforeValidator(_empty)]
 Group = Annotated[GroupSection, BeforeValidator(_empty)]
 
 
-class ModelTimeouts(Section):
-    """The longest that a request to the model may take."""
-
-    total: Duration | None = Field(default=None, description="from the first byte to the last (10m)")
-    queue: Duration | None = Field(
-        default=None, description="waiting in the router until a server is free (10s)"
-    )
-
-
 def _concurrency(value: Any) -> Any:
     if value == "auto":
         return 0
@@ -101,13 +95,25 @@ class ModelSection(Section):
     replay: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether a unary request is sent once more when its server is lost"
     )
-    policy: Literal["least-load"] = Field(default="least-load", description="how a server is chosen")
+    policy: Policy | None = Field(
+        default=None,
+        description="how a server is chosen; absent: sequence for a model with sequences, else least-load",
+    )
+    prefix: PrefixSection | None = None
     timeouts: ModelTimeouts | None = None
     concurrency: Concurrency | None = Field(
         default=None,
         description="requests that one server gets at once: auto (instances times batch), or a number",
     )
     queue: QueueSection | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_policy(self) -> Self:
+        if self.prefix is not None and self.policy != "prefix":
+            refuse("`prefix` has no effect without that policy", "write policy: prefix, or remove it")
+        if self.policy == "sequence" and self.replay == "on":
+            refuse("a step of a sequence that is sent again counts twice", "remove replay: on")
+        return self
 
 
 class RouterPorts(Section):

@@ -130,6 +130,8 @@ _WORDS: dict[str, Callable[[Any, Mapping[str, Any]], tuple[str, str]]] = {
     "string_type": _text,
     "int_type": _must("a whole number", "write it without quotes, point or unit"),
     "int_from_float": _must("a whole number"),
+    "float_type": _must("a number", "write it without quotes or unit"),
+    "finite_number": _must("a number"),
     "bool_type": _must("true or false"),
     "list_type": _list,
     "dict_type": _must("a mapping", "write {key: value}"),

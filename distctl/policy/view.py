@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Record, Replica
-from distctl.cluster.router import Pool, RouterView, Slot, SlotState, Tls
-from distctl.cluster.spec import Admission, ModelSpec, Node, RouterId, Server, ServerId, Spec
+from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState, Tls
+from distctl.cluster.spec import Admission, ModelSpec, Node, Policy, RouterId, Server, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.placement import fits
+from distctl.policy.weights import USUAL, weights_of
 
 Hosts = Mapping[str, str]  # a serve address as written to the IP that a router is told
 
@@ -29,10 +30,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What the models' own configuration says: which keep state, and how many requests one server can use."""
+    """What the models' own configuration says.
+
+    Which keep state, how many requests one server can use at once, and what a router has to know of those
+    that have sequences.
+    """
 
     stateful: Collection[str] = ()
     concurrency: Mapping[str, int] = field(default_factory=dict)
+    sequences: Mapping[str, Sequences] = field(default_factory=dict)
 
 
 def router_view(
@@ -52,9 +58,10 @@ def router_view(
     """
     wanted = spec.router(router.router)
     servers = (*spec.servers, *leaving)
-    placed = {(r.server, r.model): r for r in record.replicas}
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
-    pools = tuple(_pool(spec, name, servers, placed, hosts, models) for name in names)
+    specs = {model.name: model for model in spec.models}
+    slots_of = {name: _slots(spec, record, name, servers, hosts) for name in names}
+    pools = tuple(_weighed(_pool(specs.get(name), name, slots_of[name], models), record) for name in names)
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
         id=router,
@@ -73,26 +80,50 @@ def router_view(
     )
 
 
-def _pool(
-    spec: Spec,
-    name: str,
-    servers: tuple[Server, ...],
-    placed: Mapping[tuple[ServerId, str], Replica],
-    hosts: Hosts,
-    models: Models,
-) -> Pool:
+def policy_of(model: ModelSpec, sequences: Sequences | None) -> Policy:
+    """How a server is chosen for the model's requests: what the file says, else what its batcher needs."""
+    return model.policy or ("least-load" if sequences is None else "sequence")
+
+
+def _pool(model: ModelSpec | None, name: str, slots: tuple[Slot, ...], models: Models) -> Pool:
+    sequences = models.sequences.get(name)
+    known = sequences or Sequences()
+    if model is None:
+        return Pool(name, slots, sequences=known)
+    policy = policy_of(model, sequences)
+    once = name in models.stateful or policy == "sequence"
+    return Pool(
+        model=name,
+        slots=slots,
+        replay=model.replay == "on" or (model.replay == "auto" and not once),
+        policy=policy,
+        prefix=model.prefix,
+        sequences=known,
+        timeouts=model.timeouts,
+        admission=_admission(model, models),
+    )
+
+
+def _weighed(pool: Pool, record: Record) -> Pool:
+    """The pool with the weights that were measured, where servers are chosen by load."""
+    if pool.policy != "least-load":
+        return pool
+    weights = weights_of(record, pool.model)
+    slots = (replace(slot, weight=weights.get(slot.server, USUAL)) for slot in pool.slots)
+    return replace(pool, slots=tuple(slots))
+
+
+def _slots(
+    spec: Spec, record: Record, name: str, servers: tuple[Server, ...], hosts: Hosts
+) -> tuple[Slot, ...]:
+    placed = record.places
     model = next((m for m in spec.models if m.name == name), None)
     nodes = {node.name: node for node in spec.nodes}
-    slots = tuple(
+    return tuple(
         _slot(server, placed.get((server.id, name)), hosts)
         for server in servers
         if (server.id, name) in placed or _may_serve(model, nodes.get(server.id.node), server)
     )
-    if model is None:
-        return Pool(name, slots)
-    replay = model.replay == "on" or (model.replay == "auto" and name not in models.stateful)
-    admission = _admission(model, models)
-    return Pool(name, slots, replay=replay, total_timeout=model.total_timeout, admission=admission)
 
 
 def _admission(model: ModelSpec, models: Models) -> Admission | None:

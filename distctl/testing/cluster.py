@@ -152,10 +152,11 @@ class FakeCluster:
 
     def _probed(self, server: ServerId) -> ServerSight:
         try:
-            replicas = self.triton(server).sights()
+            triton = self.triton(server)
+            replicas = triton.sights()
         except TritonError as error:
             return ServerSight(server, error=error.message)
-        return ServerSight(server, live=True, ready=True, replicas=replicas)
+        return ServerSight(server, live=True, ready=True, replicas=replicas, service=dict(triton.service))
 
     def _stopping(self, server: ServerId) -> None:
         for model in sorted(self.triton(server).loaded):

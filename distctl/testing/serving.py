@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from distctl.cluster.router import Pool, RouterSight, RouterView, SlotSight, SlotState
-from distctl.cluster.snapshot import ModelState, ReplicaSight
+from distctl.cluster.snapshot import ModelState, ReplicaSight, Service
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.errors import RouterError, TritonError
 from distctl.testing.calls import Calls
@@ -23,8 +23,8 @@ class FakeTriton:
     """One server in explicit model control mode.
 
     `repository` says which content each model's link names, `loaded` which content runs. A model in `slow`
-    is ready after that many looks at the index; one in `broken` never, for that reason. `leaving` is called
-    with a model before it is unloaded.
+    is ready after that many looks at the index; one in `broken` never, for that reason. `service` is what it
+    did for each model, set by a test. `leaving` is called with a model before it is unloaded.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class FakeTriton:
         self.loaded: dict[str, str] = {}
         self.slow: dict[str, int] = {}
         self.broken: dict[str, str] = {}
+        self.service: dict[str, Service] = {}
         self._name, self._calls, self._leaving = name, calls or Calls(), leaving
         self._loading: dict[str, int] = {}
         self._reasons: dict[str, str] = {}

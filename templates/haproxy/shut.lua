@@ -1,8 +1,8 @@
 -- Frees requests from a server that hangs: its sessions are shut once it has been DOWN for a while, and the
 -- layer-7 retry sends the replayable ones to another server. `on-marked-down shutdown-sessions` is not enough:
 -- it cuts a session that is still connecting, which is then never retried, so the wait must be longer than
--- the connect timeout. Backends whose requests are never sent twice end in `n` (streams, sequences, large
--- requests): cutting those costs an answer, so they need more proof. A server in maintenance or draining is
+-- the connect timeout. Backends whose requests are never sent twice end in `n`, `s` or `h` (sequences, large
+-- requests, streams, those that waited): cutting those costs an answer, so they need more proof. A server in maintenance or draining is
 -- left alone: what it still does was promised time to end.
 -- Arguments: milliseconds of being DOWN before replayable requests are shut, and before the others are.
 local args = table.pack(...)
@@ -24,7 +24,7 @@ local function poll(key, entry)
     return
   end
   entry.polls = entry.polls + 1
-  local wait = entry.backend:match("n$") and cut_stream_after or cut_after
+  local wait = entry.backend:match("_[rg][nsh]$") and cut_stream_after or cut_after
   if entry.polls * period >= wait then server:shut_sess() end
 end
 

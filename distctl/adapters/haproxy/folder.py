@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Callable
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
+from distctl.cluster.router import Lost
 from distctl.commands import units
 from distctl.commands.files import quote, write
-from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, place
+from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, lost, place
 from distctl.errors import RouterError
 from distctl.ports import Connector, Result
 
@@ -63,12 +64,14 @@ class RouterFolder:
         script = place.tidy(self._unit.folder, self._found(deadline).files, rendered.files)
         self._do(script, "removing the router's older files", deadline)
 
-    def config(self, deadline: float) -> str:
-        """The digest of the configuration that the router would boot from."""
-        script = f"sha256sum < {quote(self._unit.folder)}/{CONFIG} 2>/dev/null"
-        return self._connector.run(script, tried="looking at the router's folder", deadline=deadline).stdout[
-            :16
-        ]
+    def look(self, deadline: float) -> tuple[str, tuple[Lost, ...]]:
+        """The digest of the configuration that the router would boot from, and the requests it lost twice."""
+        folder = quote(self._unit.folder)
+        script = f"cd {folder} 2>/dev/null || exit 0\nsha256sum < {CONFIG} 2>/dev/null\n{lost.SCRIPT}"
+        tried = "looking at the router's folder"
+        said = self._connector.run(script, tried=tried, deadline=deadline).stdout
+        digest = "" if said.startswith(lost.MARK) else said[:16]
+        return digest, lost.lost_requests(said)
 
     def _found(self, deadline: float) -> place.Found:
         script = place.inspect(self._unit.folder, self._setting)

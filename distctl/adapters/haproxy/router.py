@@ -14,6 +14,7 @@ from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
+from distctl.commands.haproxy.kinds import HELD
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector, Result
 
@@ -68,7 +69,7 @@ class HaproxyRouter:
     def look(self) -> RouterSight:
         """What the router is now; see `ports.RouterControl`."""
         try:
-            config = self._folder.config(TIMEOUT)
+            config, lost = self._folder.look(TIMEOUT)
             seen = self._master.read()
         except (DistctlError, OSError) as error:
             return RouterSight(self._id, running=False, error=str(error))
@@ -84,6 +85,8 @@ class HaproxyRouter:
             config=config,
             slots=_sights(seen),
             old_workers=seen.processes.old,
+            held=_held(seen),
+            lost=lost,
         )
 
     def stop(self, *, deadline: float) -> None:
@@ -211,6 +214,15 @@ def _left(until: float) -> float:
 def _failed(seen: Reading, place: wire.Place) -> bool:
     check = seen.counts[place].check
     return bool(check) and not check.startswith(("INI", "UNK", "* ", "L7OK", "L4OK"))
+
+
+def _held(seen: Reading) -> dict[str, int]:
+    """By model: how many requests are in its backends for a model without a server."""
+    found: dict[str, int] = {}
+    for (backend, name), count in seen.counts.items():
+        if name == wire.WHOLE and backend.endswith(HELD) and (model := model_of(backend)):
+            found[model] = found.get(model, 0) + count.in_flight
+    return found
 
 
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:

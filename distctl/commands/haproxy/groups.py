@@ -8,14 +8,17 @@ group for each pool and one, `any`, for the requests that name no model.
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import ServerId
+from distctl.commands.haproxy.kinds import KINDS, kinds_of
 from distctl.errors import RouterError
 
-SUFFIXES = ("_r", "_g", "_rn", "_gn")
-STREAMS = ("_rsn", "_gsn")  # where requests are counted, streams have backends of their own
+SUFFIXES = frozenset(kind.suffix for kind in KINDS)
+LARGEST_ID = 2**31 - 1  # HAProxy's own bound for a server's id
 ANY = ("any:r", "any:g")  # a model's name has no colon, so no model can be called like these
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -51,7 +54,7 @@ def groups_of(view: RouterView) -> tuple[Group, ...]:
 def model_of(backend: str) -> str | None:
     """The model that a backend of a pool serves; None for a backend that is not a pool's."""
     model, mark, suffix = backend.rpartition("_")
-    return model if mark and f"_{suffix}" in (*SUFFIXES, *STREAMS) else None
+    return model if mark and f"_{suffix}" in SUFFIXES else None
 
 
 def server_of(slot: str) -> ServerId:
@@ -60,18 +63,33 @@ def server_of(slot: str) -> ServerId:
     return ServerId(node, server)
 
 
+def ids_of(view: RouterView) -> Mapping[str, int]:
+    """A number for each slot's name that stays when others come and go.
+
+    Sequences are kept by it over a reload, and the places on the ring of consistent hashing follow from it.
+    """
+    found: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in sorted({slot.server.slot for pool in view.pools for slot in pool.slots}):
+        number = zlib.crc32(name.encode()) % LARGEST_ID + 1
+        while number in taken:
+            number = number % LARGEST_ID + 1
+        taken.add(number)
+        found[name] = number
+    return found
+
+
 def _group(pool: Pool) -> Group:
     for name in (pool.model, *(name for s in pool.slots for name in (s.server.node, s.server.server))):
         if not NAME.fullmatch(name):
             raise RouterError(f"{name!r} cannot be a name in HAProxy: letters, digits, '.', '_' and '-' only")
     if dotted := next((s.server.server for s in pool.slots if "." in s.server.server), None):
         raise RouterError(f"server {dotted!r} cannot have a dot in its name: it ends the node's in a slot's")
-    first, *rest = (pool.model + suffix for suffix in SUFFIXES)
+    first, *rest = (pool.model + kind.suffix for kind in kinds_of(pool))
     if pool.admission is None:
         return Group(pool.model, first, tuple(rest), pool.slots)
-    streams = tuple(pool.model + suffix for suffix in STREAMS)
-    limited, limit = (first, *rest), pool.admission.concurrency
-    return Group(pool.model, first, (*rest, *streams), pool.slots, limited, limit)
+    limited = tuple(pool.model + kind.suffix for kind in kinds_of(pool) if kind.counted)
+    return Group(pool.model, first, tuple(rest), pool.slots, limited, pool.admission.concurrency)
 
 
 def _any(view: RouterView) -> Group:

@@ -7,21 +7,24 @@ files carry their digest in their name: the rename of `haproxy.cfg` alone switch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.router import Hold, Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import Endpoint
-from distctl.commands.haproxy.groups import groups_of
+from distctl.commands.haproxy.groups import groups_of, ids_of
+from distctl.commands.haproxy.kinds import CHECKED, Kind, kinds_of
 from distctl.commands.haproxy.living import CERTIFICATE, KEYS, living
 from distctl.commands.haproxy.refusals import ERRORS, REFUSALS, grpc_files
 from distctl.data import data_folder
 
 CONFIG = "haproxy.cfg"
 HEALTH = "health.state"
+LUA = ("shut", "seat", "total", "lost", "request")
 HEADROOM = (
     8 * 1024
 )  # bytes of a buffer for headers and HAProxy's own reserve; each is copied with every request
@@ -32,6 +35,11 @@ NOBODY = 65534  # uid and gid of nobody on Linux
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
 BEHIND = 50  # ms that a waiting request stands behind for each request that its key has in the pool
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
+VISIBLE = 16 * 1024  # bytes of a large body that are read before a server is chosen
+HOLD_PAUSE = (
+    500  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
+)
+SLOW_START = 10  # seconds in which a server that came up is given its whole share: caches and clocks are cold
 CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up
 
 
@@ -72,35 +80,34 @@ def _beside(view: RouterView) -> dict[str, str]:
     """The files that the configuration names, their digest in their name."""
     folder = data_folder("templates") / "haproxy"
     contents = {
-        "shut.lua": (folder / "shut.lua").read_text(),
-        "sequence.lua": (folder / "sequence.lua").read_text(),
-        "rest.map": _map(view.pools, "_r"),
-        "grpc.map": _map(view.pools, "_g"),
-        "restonce.map": _map(view.pools, "_rn"),
-        "grpconce.map": _map(view.pools, "_gn"),
+        **{f"{word}.lua": (folder / f"{word}.lua").read_text() for word in LUA},
+        **_maps(view),
         **grpc_files(view),
     }
-    if any(pool.admission for pool in view.pools):
-        contents["reststream.map"] = _map(view.pools, "_rsn")
-        contents["grpcstream.map"] = _map(view.pools, "_gsn")
     if view.tls and view.tls.client_ca:
         contents["clients.pem"] = view.tls.client_ca
     parts = ((*name.split("."), text) for name, text in contents.items())
     return {f"{stem}-{digest_of(text)}.{ending}": text for stem, ending, text in parts}
 
 
-def _map(pools: tuple[Pool, ...], suffix: str) -> str:
-    """Model to backend; a model that must not be asked twice never leads to a backend that would.
+def _maps(view: RouterView) -> dict[str, str]:
+    """Model to backend; a model that must not be asked twice never leads to a backend that would."""
+    found = {"slots.map": "".join(f"{number} {name}\n" for name, number in ids_of(view).items())}
+    for word, letter in (("rest", "r"), ("grpc", "g")):
+        found[f"{word}.map"] = "".join(
+            f"{p.model} {p.model}_{letter}{'' if p.replay else 'n'}\n" for p in view.pools
+        )
+        found[f"{word}once.map"] = _map(view.pools, f"_{letter}n")
+        found[f"{word}stream.map"] = _map(view.pools, f"_{letter}s")
+    holding = [pool for pool in view.pools if pool.hold]
+    if holding:
+        found |= {f"{word}hold.map": _map(holding, f"_{word[0]}h") for word in ("rest", "grpc")}
+        found["holding.map"] = _map(holding, CHECKED)
+    return found
 
-    Streams have backends of their own where requests are counted.
-    """
-    return "".join(f"{pool.model} {pool.model}{_kind(pool, suffix)}\n" for pool in pools)
 
-
-def _kind(pool: Pool, suffix: str) -> str:
-    stream = suffix.endswith("sn")
-    there = pool.admission is not None if stream else pool.replay
-    return suffix if there else f"{suffix[:2]}n"
+def _map(pools: Iterable[Pool], suffix: str) -> str:
+    return "".join(f"{pool.model} {pool.model}{suffix}\n" for pool in pools)
 
 
 def _blank(view: RouterView) -> RouterView:
@@ -128,7 +135,8 @@ def _environment() -> Environment:
 
 
 def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
-    longest = max((int(pool.total_timeout) + 1 for pool in view.pools), default=600)
+    longest = max((int(pool.timeouts.total) + 1 for pool in view.pools), default=600)
+    connect = max(view.checks.connect, *(round(1000 * (p.timeouts.connect or 0)) for p in view.pools), 0)
     anywhere, *_ = groups_of(view)
     slots = sum(len(pool.slots) for pool in view.pools) + len(anywhere.slots)
     bufsize = max(view.replay_limit + HEADROOM, LEAST_BUFFER)
@@ -147,16 +155,24 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             descriptors=2 * view.maxconn
             + 4 * slots
             + 200,  # a client's and a server's side; checks; listeners
-            cut_after=view.checks.connect + CUT_MARGIN,
-            cut_stream_after=view.checks.connect + CUT_STREAM_AFTER,
+            cut_after=connect + CUT_MARGIN,
+            cut_stream_after=connect + CUT_STREAM_AFTER,
+            hold_pause=max(connect, HOLD_PAUSE),
+            hold_tries=lambda hold: _tries(hold, max(connect, HOLD_PAUSE)),
+            holding=any(pool.hold for pool in view.pools),
+            visible=VISIBLE,
+            kinds=kinds_of,
+            ids=ids_of(view),
+            slow_start=_slow_start,
             names=names,
+            words={status: words for status, words, _ in ERRORS},
             rest_errors=[(status, words) for status, words, _ in ERRORS],
             grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
             refusals=REFUSALS,
             living={name: digest_of(text) for name, text in living(view).items()},
-            admitting=any(pool.admission for pool in view.pools),
             offset=BEHIND,
-            limit=lambda pool: f" maxconn {pool.admission.concurrency}" if pool.admission else "",
+            limit=_limit,
+            own_socket=f"{JAIL}/admin.sock" if view.drops_root else "admin.sock",
             secure=_secure(view, names),
             KEYS=KEYS,
             JAIL=JAIL,
@@ -164,7 +180,9 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             bind=lambda port: _bind(view.bind, port),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
-            seconds=lambda value: f"{round(value * 1000)}ms",
+            seen_down_after=2 * (view.checks.interval + view.checks.timeout * view.checks.fall),
+            whole_seconds=math.ceil,
+            milliseconds=lambda value: f"{max(1, round(value * 1000))}ms",
             state=_state,
             weight=_weight,
         )
@@ -186,6 +204,21 @@ def _secure(view: RouterView, names: Mapping[str, str]) -> str:
 def _weight(slot: Slot) -> str:
     """A draining slot boots with weight 0: tracking servers follow the check, and not the weight."""
     return f" weight {0 if slot.state is SlotState.DRAIN else slot.weight}"
+
+
+def _slow_start(pool: Pool) -> str:
+    """A server's share grows from nothing; where keys hang on weights that would only move them twice."""
+    return "" if pool.policy in ("prefix", "sequence") else f" slowstart {SLOW_START}s"
+
+
+def _tries(hold: Hold, pause: int) -> int:
+    """How often a held request tries, `pause` milliseconds apart; HAProxy waits a second at most."""
+    return max(1, round(hold.time * 1000 / min(pause, 1000)))
+
+
+def _limit(pool: Pool, kind: Kind) -> str:
+    """How many requests a server of the backend takes at once."""
+    return f" maxconn {pool.admission.concurrency}" if pool.admission and kind.counted else ""
 
 
 def _state(slot: Slot) -> str:

@@ -17,7 +17,7 @@ Place = tuple[str, str]  # backend, slot: one server line
 
 MAINTENANCE = 0x01 | 0x02 | 0x20  # forced, inherited from the tracked one, by resolution
 DRAINING = 0x08 | 0x10  # forced, inherited
-RUNNING = 2  # srv_op_state: the check passed `rise` times, or was never asked yet
+RUNNING = (1, 2)  # srv_op_state: in its slow start; the check passed `rise` times, or was never asked yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One server line's requests in one worker, and HAProxy's words for its last check."""
+    """The requests of one server line, or of a whole backend, and HAProxy's words for its last check."""
 
     in_flight: int
     queued: int
@@ -67,14 +67,16 @@ class Worker:
     counts: Mapping[Place, Count] = field(default_factory=dict)
 
 
-LOOK = "show proc;@1 show info;@1 show servers state;@1 show stat -1 4 -1"
+STATISTICS = "show stat -1 6 -1"  # of every backend (2) and server (4)
+WHOLE = "BACKEND"  # HAProxy's name for a backend itself among its servers
+LOOK = f"show proc;@1 show info;@1 show servers state;@1 {STATISTICS}"
 RELOAD = "reload"
 TABLES = "@1 show peers;@1 show table"
 
 
 def old_counts(pids: Iterable[int]) -> str:
     """What to ask for the counts of these workers."""
-    return ";".join(f"@!{pid} show stat -1 4 -1" for pid in pids)
+    return ";".join(f"@!{pid} {STATISTICS}" for pid in pids)
 
 
 def tell(pid: int, commands: Iterable[str]) -> str:
@@ -162,7 +164,7 @@ def _lines(part: str) -> Iterable[tuple[Place, Line]]:
         yield (
             (cells["be_name"], cells["srv_name"]),
             Line(
-                int(cells["srv_op_state"]) == RUNNING,
+                int(cells["srv_op_state"]) in RUNNING,
                 bool(admin & MAINTENANCE),
                 bool(admin & DRAINING),
                 int(cells["srv_uweight"]),

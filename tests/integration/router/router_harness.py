@@ -21,7 +21,7 @@ from distctl.cluster.spec import ServerId
 
 HERE = Path(__file__).parent
 DEADLINE = 15.0
-MODELS = ("digits", "seq")
+MODELS = ("digits", "seq", "sums")
 
 
 def call(
@@ -81,6 +81,15 @@ class StandIn:
         """The paths of Triton's control that ever came."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/standin/control", timeout=5) as answer:
             return json.loads(answer.read())
+
+    def sequences(self) -> tuple[int, int, int]:
+        """Sequences of `sums`: open, most that were open at once, STARTs that hung."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/standin/sequences", timeout=5) as answer:
+            return tuple(json.loads(answer.read()))
+
+    def pace(self, seconds: float, at_once: int) -> None:
+        """How long an inference takes, and how many go on at once."""
+        call(f"http://127.0.0.1:{self.port}/standin/pace", json.dumps([seconds, at_once]).encode())
 
     def load(self, *models: str) -> None:
         call(f"http://127.0.0.1:{self.port}/standin/models", json.dumps(models).encode())

@@ -4,9 +4,11 @@
 
 REST and gRPC inference answer with the server's name and the request's digest. A request's header
 (metadata) `x-delay` makes the answer late by so many milliseconds; `x-drop` makes the server close the
-connection once it has read the request. `POST /standin/models` replaces the loaded models;
+connection once it has read the request, `x-die` ends the server. `POST /standin/models` replaces the models;
 `GET /standin/seen` tells how many inference requests came, `GET /standin/control` which paths of Triton's
-control came, decoded as a lenient server would. Other answers tell the names of the headers that came.
+control came, decoded as a lenient server would, `GET /standin/sequences` how many sequences are open, were
+open at most, and hung: the model `sums` keeps four at once. `POST /standin/pace` [SECONDS, AT_ONCE] says how
+long an inference takes and how many go on at once. Other answers tell the names of the headers that came.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 from urllib.parse import unquote
 
 import grpc
+from stand_in_model import Pace, Sequences, grpc_parameters, parameters_of
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
@@ -33,6 +36,7 @@ class Model:
     def __init__(self, name: str, models: list[str]) -> None:
         self.name, self.models, self.seen = name, set(models), 0
         self.control: list[str] = []
+        self.sequences, self.pace = Sequences(places=4), Pace()
 
 
 async def serve_http(state: Model, port: int) -> None:
@@ -88,30 +92,52 @@ async def stream(state: Model, writer: asyncio.StreamWriter, delay: int) -> bool
 
 
 async def reply(state: Model, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-    if path == "/standin/models":
-        state.models = set(json.loads(body))
-        return 200, b"{}"
-    told = {"/standin/pid": os.getpid(), "/standin/seen": state.seen, "/standin/control": state.control}
-    if path in told:
-        return 200, json.dumps(told[path]).encode()
     if CONTROL.search(unquote(path).lower()):
         state.control.append(path)
+    if path.startswith("/standin/"):
+        return 200, json.dumps(control(state, path, body)).encode()
+    if path == "/v2/models/stats":
+        return 200, json.dumps({**state.pace.statistics(state.models), "path": path}).encode()
     if path.startswith(PREFIX):
         model, _, tail = path[len(PREFIX) :].partition("/")
-        if model != "stats" and model not in state.models:
+        if model not in state.models:
             return 400, b'{"error":"unknown model"}'
         if tail.endswith(("infer", "generate")):
             return await infer(state, model, headers, body)
     return 200, json.dumps({"server": state.name, "path": path, "headers": sorted(headers)}).encode()
 
 
+def control(state: Model, path: str, body: bytes) -> object:
+    """What the tests ask of the stand-in itself."""
+    if path == "/standin/models":
+        state.models = set(json.loads(body))
+    if path == "/standin/pace":
+        state.pace.set(*json.loads(body))
+    found = state.sequences
+    told = {
+        "/standin/pid": os.getpid(),
+        "/standin/seen": state.seen,
+        "/standin/control": state.control,
+        "/standin/sequences": [len(found.steps), found.most, found.waiting],
+    }
+    return told.get(path, {})
+
+
 async def infer(state: Model, model: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
     state.seen += 1
+    if "x-die" in headers:
+        os._exit(1)
     if "x-drop" in headers:
         return 0, b""
     await asyncio.sleep(int(headers.get("x-delay", "0")) / 1000)
-    digest = hashlib.sha256(body).hexdigest()
-    return 200, json.dumps({"server": state.name, "model": model, "digest": digest}).encode()
+    told = {"server": state.name, "model": model, "digest": hashlib.sha256(body).hexdigest()}
+    if model == "sums":
+        step = await state.sequences.step(parameters_of(body))
+        if isinstance(step, str):
+            return 400, json.dumps({"error": step}).encode()
+        told["step"] = step
+    async with state.pace.turn():
+        return 200, json.dumps(told).encode()
 
 
 class Service(rpc.GRPCInferenceServiceServicer):
@@ -138,16 +164,30 @@ class Service(rpc.GRPCInferenceServiceServicer):
         if request.model_name not in self.state.models:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "unknown model")
         await asyncio.sleep(int(metadata.get("x-delay", "0")) / 1000)
-        return self._answer(request)
+        step = await self._step(request)
+        if isinstance(step, str):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, step)
+        async with self.state.pace.turn():
+            return self._answer(request, step)
 
     async def ModelStreamInfer(self, requests, context):  # noqa: N802
         async for request in requests:
             self.state.seen += 1
-            yield pb.ModelStreamInferResponse(infer_response=self._answer(request))
+            step = await self._step(request)
+            if isinstance(step, str):
+                yield pb.ModelStreamInferResponse(error_message=step)
+            else:
+                yield pb.ModelStreamInferResponse(infer_response=self._answer(request, step))
 
-    def _answer(self, request):
+    async def _step(self, request):
+        return (
+            await self.state.sequences.step(grpc_parameters(request)) if request.model_name == "sums" else 0
+        )
+
+    def _answer(self, request, step):
         answer = pb.ModelInferResponse(model_name=request.model_name, id=request.id)
         answer.parameters["server"].string_param = self.state.name
+        answer.parameters["step"].int64_param = step
         answer.raw_output_contents.extend(request.raw_input_contents)
         return answer
 

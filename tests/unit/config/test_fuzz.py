@@ -142,6 +142,9 @@ PLACES += [
     "routers.r.address",
     "store.url",
     "models.m.timeouts",
+    "models.m.policy",
+    "models.m.prefix",
+    "models.m.prefix.key",
 ]
 
 

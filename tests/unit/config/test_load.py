@@ -12,6 +12,8 @@ from distctl.cluster.spec import (
     Become,
     Connection,
     Endpoint,
+    PrefixSpec,
+    RequestTimeouts,
     Runtime,
     RuntimeKind,
     SecretRef,
@@ -232,7 +234,33 @@ def test_replicas_may_fill_every_server_that_fits(tmp_path: Path) -> None:
         "models: {m: {source: 'node:/m', replicas: 4, where: {gpu: a}, timeouts: {total: 1m30s}}}\n"
     )
     model = loaded(tmp_path, text).spec.model("m")
-    assert (model.replicas, model.total_timeout) == (4, 90.0)
+    assert (model.replicas, model.timeouts) == (4, RequestTimeouts(total=90.0))
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix"),
+    [
+        ("", PrefixSpec("prompt", length=256, bound=1.25)),
+        (", prefix: {key: prompt:100, bound: 2}", PrefixSpec("prompt", length=100, bound=2.0)),
+        (", prefix: {key: header:X-Tenant}", PrefixSpec("header", "x-tenant")),
+        (", prefix: {key: session}", PrefixSpec("session")),
+    ],
+)
+def test_a_prefix_is_what_requests_have_in_common(tmp_path: Path, said: str, prefix: PrefixSpec) -> None:
+    text = f"nodes: {{n: }}\nmodels: {{m: {{source: 'node:/m', policy: prefix{said}}}}}\n"
+    model = loaded(tmp_path, text).spec.model("m")
+    assert (model.policy, model.prefix) == ("prefix", prefix)
+
+
+def test_time_outs_of_requests_are_seconds_and_bounded_by_the_total(tmp_path: Path) -> None:
+    times = "{connect: 300ms, queue: 2s, first: 30s, idle: 1m, total: 10m}"
+    text = (
+        f"nodes: {{n: }}\nmodels: {{m: {{source: 'node:/m', timeouts: {times}}}, o: {{source: 'node:/o'}}}}\n"
+    )
+    spec = loaded(tmp_path, text).spec
+    assert spec.model("m").timeouts == RequestTimeouts(0.3, 2.0, 30.0, 600.0, 60.0)
+    assert spec.model("o").timeouts == RequestTimeouts(total=600.0)
+    assert (spec.model("o").policy, spec.model("o").prefix) == (None, None)
 
 
 def test_a_store_keeps_its_url_and_the_place_of_its_password(tmp_path: Path) -> None:

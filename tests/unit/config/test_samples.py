@@ -60,6 +60,10 @@ def test_the_schema_is_a_schema_and_refuses_what_is_wrong() -> None:
         {"servers": {"gpus": []}},
         {"servers": {"gpus": ["a100"]}},
         {"nodes": {"n": {"adress": "a"}}},
+        {"models": {"m": {"source": "s", "policy": "leastload"}}},
+        {"models": {"m": {"source": "s", "policy": "prefix", "prefix": {"key": "header:"}}}},
+        {"models": {"m": {"source": "s", "policy": "prefix", "prefix": {"bound": 1}}}},
+        {"models": {"m": {"source": "s", "timeouts": {"first": 30}}}},
     ):
         assert not valid({**good, **wrong}), wrong
 
@@ -83,9 +87,7 @@ def not_yet() -> list[str]:
         "runtime: {image: x}",
         "models: {m: {source: 's3://b/m'}}",
         "models: {m: {source: 'node:/m', replicas: {min: 0, max: 6}}}",
-        "models: {m: {source: 'node:/m', policy: prefix}}",
         "models: {m: {source: 'node:/m', memory: {gpu: 6GiB}}}",
-        "models: {m: {source: 'node:/m', timeouts: {first: 30s}}}",
         "groups: {g: {runtime: {engine: docker}}}",
     ]
 

@@ -95,17 +95,17 @@ def test_what_it_cannot_change_is_structure(other: RouterView) -> None:
 def test_servers_are_limited_in_every_backend_but_those_of_streams() -> None:
     limited = {
         s: [line.endswith(" maxconn 4") for line in servers(f"m_{s}", view(POOL))]
-        for s in ("r", "g", "rn", "gn", "rsn", "gsn")
+        for s in ("r", "g", "rn", "gn", "rs", "gs")
     }
-    assert limited == {s: [s not in ("rsn", "gsn")] * 2 for s in limited}
+    assert limited == {s: [s not in ("rs", "gs")] * 2 for s in limited}
     assert "timeout queue 2000ms" in backend("m_r", view(POOL))
 
 
-def test_streams_and_questions_have_backends_of_their_own_where_requests_are_counted() -> None:
+def test_streams_and_questions_have_backends_of_their_own() -> None:
     files = render(view(Pool("free", PAIR), POOL)).files
     maps = {name.partition("-")[0]: content for name, content in files.items() if name.endswith(".map")}
-    assert maps["reststream"] == "free free_rn\nm m_rsn\n"
-    assert maps["grpcstream"] == "free free_gn\nm m_gsn\n"
+    assert maps["reststream"] == "free free_rs\nm m_rs\n"
+    assert maps["grpcstream"] == "free free_gs\nm m_gs\n"
     assert maps["restonce"] == "free free_rn\nm m_rn\n"
 
 
@@ -148,7 +148,7 @@ def test_limits_are_told_to_those_servers_that_have_others() -> None:
     counts = {(b, s.server.slot): Count(0, 0, 0, "", 4) for b in group.backends for s in PAIR}
     assert limit_commands([group], counts) == []
     counts["m_g", "n2.0"] = Count(0, 0, 0, "", 3)
-    counts["m_gsn", "n2.0"] = Count(0, 0, 0, "", 0)
+    counts["m_gs", "n2.0"] = Count(0, 0, 0, "", 0)
     assert limit_commands([group], counts) == ["set maxconn server m_g/n2.0 4"]
     assert limit_commands([Group("m", "m_r", ("m_g",), PAIR)], {}) == []
 

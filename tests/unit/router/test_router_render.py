@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distctl.cluster.router import CheckTimes, Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import RouterId, ServerId
+from distctl.cluster.router import CheckTimes, Hold, Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import RequestTimeouts, RouterId, ServerId
 from distctl.commands.haproxy import CONFIG, groups_of, render
 from distctl.commands.haproxy.groups import model_of, server_of
+from distctl.commands.haproxy.kinds import KINDS
 from distctl.errors import RouterError
 
 STATES = tuple(SlotState)
+ONE, TWO, THREE = 1925900557, 1888245588, 1900952935  # the ids of n1.0, n2.0 and n3.0: part of what is kept
 
 
 def slot(node: str, state: SlotState = SlotState.READY, **changes: object) -> Slot:
@@ -82,17 +84,18 @@ def test_worker_can_say_its_structure() -> None:
 def test_states_stand_in_the_file_so_that_a_boot_needs_nobody() -> None:
     pool = Pool("m", (slot("n1"), slot("n2", SlotState.OFF), slot("n3", SlotState.DRAIN)))
     assert servers("m_r", view(pool)) == [
-        "server n1.0 10.0.0.1:9001 check weight 100",
-        "server n2.0 10.0.0.2:9002 check weight 100 disabled",
-        "server n3.0 10.0.0.3:9003 check weight 0",
+        f"server n1.0 10.0.0.1:9001 id {ONE} check weight 100 slowstart 10s",
+        f"server n2.0 10.0.0.2:9002 id {TWO} check weight 100 disabled slowstart 10s",
+        f"server n3.0 10.0.0.3:9003 id {THREE} check weight 0 slowstart 10s",
     ]
 
 
-@pytest.mark.parametrize("name", ["m_g", "m_rn", "m_gn"])
+@pytest.mark.parametrize("name", ["m_g", "m_rn", "m_gn", "m_rs", "m_gs"])
 def test_other_backends_of_a_pool_track_the_same_server(name: str) -> None:
     pool = Pool("m", (slot("n1"), slot("n2", SlotState.DRAIN)))
     lines = servers(name, view(pool))
-    assert [line.partition(" track ")[2] for line in lines] == ["m_r/n1.0 weight 100", "m_r/n2.0 weight 0"]
+    tracked = [line.partition(" track ")[2].partition(" slowstart")[0] for line in lines]
+    assert tracked == ["m_r/n1.0 weight 100", "m_r/n2.0 weight 0"]
     assert all(("proto h2" in line) is name.startswith("m_g") for line in lines)
 
 
@@ -102,10 +105,9 @@ def test_pools_are_checked_by_their_own_models_readiness() -> None:
 
 def test_only_backends_that_may_repeat_retry_a_lost_answer() -> None:
     again = "retry-on conn-failure empty-response junk-response"
-    repeats = {
-        name: again in backend(name, view()) for name in ("digits_r", "digits_g", "digits_rn", "digits_gn")
-    }
-    assert repeats == {"digits_r": True, "digits_g": True, "digits_rn": False, "digits_gn": False}
+    holds = view(Pool("digits", (slot("n1"),), hold=Hold()))
+    repeats = {kind.suffix for kind in KINDS if again in backend(f"digits{kind.suffix}", holds)}
+    assert repeats == {"_r", "_g"}
     assert "all-retryable-errors" not in render(view()).files[CONFIG]
 
 
@@ -114,10 +116,13 @@ def test_model_without_replay_never_leads_to_a_backend_that_repeats() -> None:
     files = render(view(*pools)).files
     maps = {name.partition("-")[0]: text for name, text in files.items() if name.endswith(".map")}
     assert maps == {
+        "slots": f"{ONE} n1.0\n",
         "rest": "a a_r\nb b_rn\n",
         "grpc": "a a_g\nb b_gn\n",
         "restonce": "a a_rn\nb b_rn\n",
         "grpconce": "a a_gn\nb b_gn\n",
+        "reststream": "a a_rs\nb b_rs\n",
+        "grpcstream": "a a_gs\nb b_gs\n",
     }
 
 
@@ -165,7 +170,10 @@ def test_slot_leads_back_to_its_server() -> None:
 
 def test_times_follow_the_longest_request() -> None:
     """Old workers must live as long as the longest answer may take, and idle streams too."""
-    pools = (Pool("a", (), total_timeout=5), Pool("b", (), total_timeout=1200))
+    pools = (
+        Pool("a", (), timeouts=RequestTimeouts(total=5)),
+        Pool("b", (), timeouts=RequestTimeouts(total=1200)),
+    )
     text = render(view(*pools)).files[CONFIG]
     assert "hard-stop-after 1231s" in text and "timeout client 1231s" in text
     assert "timeout server 5000ms" in backend("a_r", view(*pools))

@@ -29,13 +29,13 @@ def groups(state: SlotState):
 
 
 def lines(line: Line, tracking: Line | None = None):
-    backends = ("m_g", "m_rn", "m_gn")
+    backends = ("m_g", "m_rn", "m_gn", "m_rs", "m_gs")
     return {("m_r", "n1.0"): line, **{(b, "n1.0"): tracking or line for b in backends}}
 
 
 PLACE = (("m_r", "n1.0"),)
 SET = "set server m_r/n1.0"
-WEIGHTS = tuple(f"set server {b}/n1.0 weight 100" for b in ("m_gn", "m_rn", "m_g", "m_r"))
+WEIGHTS = tuple(f"set server {b}/n1.0 weight 100" for b in ("m_gs", "m_rs", "m_gn", "m_rn", "m_g", "m_r"))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_slot_that_a_reload_made_ready_is_waited_for() -> None:
 
 def test_weight_of_a_tracking_backend_is_made_good() -> None:
     turn = steps.next_commands(groups(READY), lines(UP, replace(UP, weight=0)))
-    assert turn.commands == WEIGHTS[:3]
+    assert turn.commands == WEIGHTS[:5]
 
 
 def told(line: Line, command: str) -> Line:
@@ -103,7 +103,7 @@ def test_turns_end_in_what_is_wanted_and_no_request_goes_to_an_unchecked_slot(
             now[backend, "n1.0"] = told(now[backend, "n1.0"], command)
             if backend == "m_r":
                 admin = replace(now["m_r", "n1.0"], weight=0)
-                for other in ("m_g", "m_rn", "m_gn"):
+                for other in ("m_g", "m_rn", "m_gn", "m_rs", "m_gs"):
                     now[other, "n1.0"] = replace(admin, weight=now[other, "n1.0"].weight)
             fresh = line.state is not READY and not now["m_r", "n1.0"].running
             assert not (fresh and now["m_r", "n1.0"].state is READY)
