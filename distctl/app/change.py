@@ -116,6 +116,8 @@ def prepare(
     `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
     Raises ForeignNode when the nodes belong to another cluster or record.
     """
+    if keeper is not None:
+        session.needs.alive = keeper.renew
     record = session.store.load()
     session.remember(record)
     snapshot = look(session, record)
@@ -208,6 +210,7 @@ def carry_out(
 
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed.
     """
+    session.needs.fetch(prepared.plan)
     owner = _next_owner(session, keeper, prepared.record)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in session.spec.router_ids} if prepared.plan.routes else set()

@@ -19,6 +19,7 @@ from distctl.config import Inventory, find, load
 if TYPE_CHECKING:
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.environments import Environments
     from distctl.adapters.node_site import NodeSite
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
@@ -44,6 +45,7 @@ class Parts:
     clock: SystemClock
     connections: Connections
     artifacts: Artifacts
+    environments: Environments
     world: World
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
 
@@ -164,8 +166,9 @@ def _answers(endpoint: Endpoint) -> bool:
 @contextmanager
 def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Iterator[Session]:
     """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
-    from distctl.adapters.artifacts import Artifacts
+    from distctl.adapters.artifacts import Artifacts, default_cache
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.environments import Environments
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
     from distctl.app.session import Session
@@ -201,7 +204,8 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here)
+    environments = Environments(default_cache())
+    session.parts = Parts(store, clock, connections, artifacts, environments, world, makers.from_here)
     try:
         yield session
     finally:

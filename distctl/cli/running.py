@@ -80,6 +80,7 @@ def change(
             f"{', '.join(plan.interrupts)} would have no ready replica while its server starts again",
             hint="give it a second replica first, or add --force",
         )
+    session.needs.refuse_unresolved(plan)
     refuse_taken_ports(session, prepared)
     refuse_lost_ways(session, prepared)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):

@@ -27,6 +27,7 @@ from distctl.control.world import World
 from distctl.errors import HealthGateFailed, NodeError
 from distctl.policy.operations import (
     ConfigureServer,
+    InstallEnvironment,
     InstallRuntime,
     Join,
     Leave,
@@ -83,10 +84,11 @@ def _progress(report: Report, what: str) -> Callable[[int, int], None]:
     return told
 
 
-def _install(job: Job, op: InstallRuntime, report: Report) -> None:
+def _install(job: Job, op: InstallRuntime | InstallEnvironment, report: Report) -> None:
     _remember(job, op.node)
     archive = job.world.archive(op.digest)
-    job.world.node(op.node).install(archive, progress=_progress(report, "runtime"))
+    what = archive.kind.name.lower()
+    job.world.node(op.node).install(archive, progress=_progress(report, what))
 
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
@@ -220,11 +222,12 @@ def _remove(job: Job, op: RemoveNode, report: Report) -> None:
 def _prune(job: Job, op: Prune, report: Report) -> None:
     report("removing old contents")
     kept = {model: frozenset(digests) for model, digests in op.models}
-    job.world.node(op.node).prune(kept, frozenset(op.runtimes))
+    job.world.node(op.node).prune(kept, frozenset(op.runtimes), frozenset(op.environments))
 
 
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     InstallRuntime: _install,
+    InstallEnvironment: _install,
     PushModel: _push,
     StartServer: _start,
     StopServer: _stop,

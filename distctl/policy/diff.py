@@ -37,6 +37,8 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
         _settle(work, router)
     for node in wish.spec.nodes:
         prune_contents(work, node)
+    for model, why in sorted(work.wish.unresolved.items()):
+        work.draft.note(f"{model}: its requirements are not resolved yet, which `up` does first: {why}")
     for shortage in wish.placement.shortages:
         work.draft.note(
             f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas fit ({shortage.why})"
