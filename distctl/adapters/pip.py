@@ -102,8 +102,8 @@ def refusal(out: str, err: str) -> Refusal:
     """pip's output, read for a human."""
     said = [line.removeprefix("ERROR: ") for line in err.splitlines() if line.startswith("ERROR: ")]
     said = [line for line in said if not line.startswith("ResolutionImpossible")]
-    conflict = [line.strip() for line in out.partition("The conflict is caused by:")[2].splitlines()[1:5]]
+    conflict = out.partition("The conflict is caused by:\n")[2].partition("\n\n")[0].splitlines()
     rest = [line for line in err.splitlines() if line.strip()] or ["pip said nothing"]
-    problem = "; ".join([*(said[-1:] or rest[-1:]), *(line for line in conflict if line)])
+    problem = "; ".join([*(said[-1:] or rest[-1:]), *(line.strip() for line in conflict)])
     offline = "after connection broken" in err or "Failed to establish" in err
     return Refusal(problem, offline, out + err)
