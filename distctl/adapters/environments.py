@@ -44,17 +44,8 @@ class Environments:
             wheels = sorted(self._take(path) for path in folder.glob("*.whl"))
         environment = Environment(target, tuple(wheels))
         _check_numpy(requirements, environment)
-        self.remember(requirements, environment)
+        self._remember(requirements, environment)
         return environment
-
-    def remember(self, requirements: Requirements, environment: Environment) -> None:
-        """Keep what requirements came to, here or in somebody else's hands."""
-        path = self._note(requirements, environment.target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = Lock(requirements.digest, {environment.target: environment})
-        beside = path.with_suffix(".part")
-        beside.write_text(lock.text, encoding="utf-8")
-        beside.replace(path)
 
     def archive(self, requirements: Requirements, environment: Environment, alive: Alive) -> Archive:
         """An environment's archive: built unless the cache has it, which may download wheels.
@@ -75,6 +66,14 @@ class Environments:
         except OSError:
             return None
         return parse_lock(lines).environments.get(target)
+
+    def _remember(self, requirements: Requirements, environment: Environment) -> None:
+        path = self._note(requirements, environment.target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = Lock(requirements.digest, {environment.target: environment})
+        beside = path.with_suffix(".part")
+        beside.write_text(lock.text, encoding="utf-8")
+        beside.replace(path)
 
     def _note(self, requirements: Requirements, target: Target) -> Path:
         return self._cache / "environments" / f"{requirements.digest}-{target}.lock"
@@ -126,18 +125,17 @@ def _asked(requirements: Requirements, target: Target, folder: Path) -> list[str
     what = ["--requirement", str(requirements.path), "--constraint", str(limit)]
     if requirements.names_numpy:
         return what
-    if not requirements.hashed:
-        return [*what, NUMPY]
-    pin = folder / "numpy.txt"  # where hashes are written, everything needs one
-    pin.write_text(f"{artifacts.NUMPY} --hash=sha256:{artifacts.NUMPY_SHA256[target.python]}\n")
-    return [*what, "--requirement", str(pin)]
+    more = folder / "numpy.txt"
+    pin = f"{artifacts.NUMPY} --hash=sha256:{artifacts.NUMPY_SHA256.get(target.python, '')}"
+    more.write_text(f"{pin if requirements.hashed else NUMPY}\n")  # with hashes everything needs one
+    return [*what, "--requirement", str(more)]
 
 
 def _unresolved(requirements: Requirements, target: Target, refused: Refusal, cache: Path) -> DistctlError:
     what = f"{requirements.path}: no wheels for {target.text}: {refused.problem}"
     if refused.offline:
         return DistctlError(
-            f"{what} (pip reached no package index)",
+            what,
             hint=f"run the same command once where pip has a network: what it gets is kept in {cache}",
         )
     if "numpy" in refused.problem.lower() and "conflict" in refused.output:

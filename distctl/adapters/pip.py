@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from distctl.cluster.needs import Target
@@ -26,10 +27,12 @@ markers.default_environment = lambda: {**here(), **there}
 runpy.run_module("pip", run_name="__main__")
 """
 
+_ERROR, _IMPOSSIBLE, _BROKEN = "ERROR: ", "ResolutionImpossible", "after connection broken"  # pip's own words
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What pip said: its errors, shortest form, whether it lacked a network, and everything."""
+    """What pip said: its errors in one line, whether it lacked a network, and everything."""
 
     problem: str
     offline: bool
@@ -99,11 +102,15 @@ def alive_or_ended(process: subprocess.Popen[str], alive: Callable[[], None]) ->
 
 
 def refusal(out: str, err: str) -> Refusal:
-    """pip's output, read for a human."""
-    said = [line.removeprefix("ERROR: ") for line in err.splitlines() if line.startswith("ERROR: ")]
-    said = [line for line in said if not line.startswith("ResolutionImpossible")]
+    """pip's output, read for a human: its last error, what it says below it, and the conflict it found."""
+    lines = err.splitlines()
+    if away := [line for line in lines if _BROKEN in line]:
+        sought = ", ".join(dict.fromkeys(line.rstrip("/").rpartition("/")[2] for line in away))
+        return Refusal(f"{sought}: pip could not reach its package index", True, out + err)
+    errors = [n for n, line in enumerate(lines) if line.startswith(_ERROR) and _IMPOSSIBLE not in line]
+    if not errors:
+        return Refusal(next((line for line in reversed(lines) if line), "pip said nothing"), False, out + err)
+    below = takewhile(lambda line: line.startswith(" "), lines[errors[-1] + 1 :])
     conflict = out.partition("The conflict is caused by:\n")[2].partition("\n\n")[0].splitlines()
-    rest = [line for line in err.splitlines() if line.strip()] or ["pip said nothing"]
-    problem = "; ".join([*(said[-1:] or rest[-1:]), *(line.strip() for line in conflict)])
-    offline = "after connection broken" in err or "Failed to establish" in err
-    return Refusal(problem, offline, out + err)
+    said = [lines[errors[-1]].removeprefix(_ERROR), *below, *conflict]
+    return Refusal("; ".join(line.strip() for line in said), False, out + err)

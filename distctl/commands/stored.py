@@ -19,6 +19,8 @@ from distctl.commands.paths import NodePaths
 TOO_SMALL = 78  # the disk has not enough room
 DAMAGED = 79  # what arrived is not what was sent
 
+_FREE = "free=$(df -Pk {place} | awk 'NR == 2 {{ print $4 }}')"  # in KiB
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -96,22 +98,30 @@ def _digest_of(target: str, model: str) -> str:
 def room(paths: NodePaths, needed: int) -> str:
     """Lines that end the script with TOO_SMALL unless the disk has `needed` bytes and some to spare.
 
-    It prints the bytes that are free. The spare is a hundredth of what is needed and 16 MiB at least.
+    It prints the KiB that are free. The spare is a hundredth of what is needed and 16 MiB at least.
     """
     wanted = (needed + max(needed // 100, 16 * 1024 * 1024)) // 1024
     return f"""mkdir -p {quote(paths.uploads)} || exit 1
-free=$(df -Pk {quote(paths.uploads)} | awk 'NR == 2 {{ print $4 }}')
+{_FREE.format(place=quote(paths.uploads))}
 if [ "$free" -lt {wanted} ]; then echo "$free"; exit {TOO_SMALL}; fi
 """
 
 
 def unpack(paths: NodePaths, kind: Kind, digest: str, archive: str) -> str:
-    """A script that unpacks an archive that was uploaded, and removes it; nothing if its content is there."""
+    """A script that unpacks an archive that was uploaded, and removes it; nothing if its content is there.
+
+    It ends with DAMAGED for what is no archive, with TOO_SMALL and the free KiB when the disk became full.
+    """
     whole, part = quote(paths.unpacked(kind, digest)), quote(paths.unpacked(kind, f".{digest}.part"))
     return f"""if [ ! -d {whole} ]; then
     rm -rf {part}
     mkdir -p {part} || exit 1
-    gzip -dc < {quote(archive)} | tar -xf - -C {part} || {{ rm -rf {part}; exit {DAMAGED}; }}
+    gzip -dc < {quote(archive)} | tar -xf - -C {part} || {{
+        {_FREE.format(place=part)}
+        rm -rf {part}
+        gzip -t < {quote(archive)} 2>/dev/null || exit {DAMAGED}
+        echo "$free"; exit {TOO_SMALL}
+    }}
     mv -T {part} {whole} || exit 1
 fi
 rm -f {quote(archive)}

@@ -59,4 +59,14 @@ def test_a_broken_connection_is_no_network() -> None:
         "ERROR: No matching distribution found for x\n"
     )
     assert refusal("", err).offline
-    assert refusal("", err).problem == "No matching distribution found for x"
+    assert refusal("", err).problem == "x: pip could not reach its package index"
+
+
+def test_what_stands_below_an_error_belongs_to_it() -> None:
+    err = (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES.\n    numpy==1.26.4 from a file:\n"
+        "        Expected sha256 1\nWARNING: more\n"
+    )
+    assert refusal("", err).problem == (
+        "THESE PACKAGES DO NOT MATCH THE HASHES.; numpy==1.26.4 from a file:; Expected sha256 1"
+    )
