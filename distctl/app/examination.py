@@ -47,6 +47,9 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
         order = [*names, *others]
         seen = dict(zip(order, pool.map(lambda name: _node(session, name), order), strict=True))
     found = [finding for name in (*names, *places) for finding in seen[name].findings]
+    sights = {name: one.sight for name, one in seen.items() if one.sight}
+    session.needs.take_over(sights.values())
+    found += [finding for name in names if name in sights for finding in _needs(session, sights[name])]
     found += _routers(session, seen)
     return found + _ways(session, names, seen)
 
@@ -73,6 +76,21 @@ def _verdicts(session: Session, node: Node, sight: NodeSight) -> tuple[Finding, 
     become = node.ssh.become is not None
     found = verdicts(node, sight.facts, own_pids=ours, become=become, installed=bool(sight.runtimes))
     return tuple(Finding(node.name, verdict.level.value, verdict.what, verdict.remedy) for verdict in found)
+
+
+def _needs(session: Session, sight: NodeSight) -> list[Finding]:
+    """Whether what the models of a node ask for can be had for its Python; what nodes hold already can."""
+    node, found = session.node(sight.name), []
+    for model in session.spec.models:
+        try:
+            if requirements := session.needs.requirements(model.name):
+                for target in session.needs.targets(model, [(node, sight.facts)]):
+                    wheels = session.needs.environment(requirements, target).wheels
+                    what = f"{model.name} needs {len(wheels)} wheels, which exist for {target.text}"
+                    found.append(Finding(node.name, "ok", what))
+        except DistctlError as error:
+            found.append(Finding(node.name, "fail", f"{model.name}: {error.message}", error.hint))
+    return found
 
 
 def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from distctl.cluster.content import Archive
 from distctl.cluster.needs import Environment, Lock, Target
 from distctl.cluster.record import Record
-from distctl.cluster.snapshot import Snapshot
+from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import ModelSpec, Node
 from distctl.errors import DistctlError
 from distctl.policy.operations import InstallEnvironment, PushModel
@@ -43,12 +43,21 @@ class Needs:
         Raises InputError for requirements that cannot be read.
         """
         self.locks, self.unresolved = {}, {}
+        carried = self.take_over(snapshot.nodes.values())
         for model in self._session.spec.models:
             if requirements := self.requirements(model.name):
-                carried = carried_environments(snapshot, model.name, requirements.digest)
-                self._known |= {(requirements.digest, target): e for target, e in carried.items()}
-                targets = {*carried, *self._targets(model, record, snapshot)}
+                targets = carried[model.name] | self._targets(model, record, snapshot)
                 self.locks[model.name] = self._lock(model.name, requirements, sorted(targets))
+
+    def take_over(self, sights: Iterable[NodeSight]) -> dict[str, set[Target]]:
+        """Believe what contents on nodes say; by model the targets that they know of. Raises InputError."""
+        seen, found = list(sights), dict[str, set[Target]]()
+        for model in self._session.spec.models:
+            if requirements := self.requirements(model.name):
+                carried = carried_environments(seen, model.name, requirements.digest)
+                self._known |= {(requirements.digest, target): e for target, e in carried.items()}
+                found[model.name] = set(carried)
+        return found
 
     def requirements(self, model: str) -> Requirements | None:
         """A model's requirements; None when it needs nothing, or does not lie here. Raises InputError."""
@@ -129,10 +138,12 @@ class Needs:
         return Lock(requirements.digest, found)
 
 
-def carried_environments(snapshot: Snapshot, model: str, requirements: str) -> dict[Target, Environment]:
+def carried_environments(
+    sights: Iterable[NodeSight], model: str, requirements: str
+) -> dict[Target, Environment]:
     """What contents on nodes say that requirements came to; where they differ, what most servers link."""
     votes: dict[Target, Counter[Environment]] = {}
-    for sight in snapshot.nodes.values():
+    for sight in sights:
         for (name, digest), lock in sight.locks.items():
             if name == model and lock.requirements == requirements:
                 users = sum(link == digest for (_, linked), link in sight.links.items() if linked == model)
