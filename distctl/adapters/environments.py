@@ -30,12 +30,20 @@ class Environments:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
 
+    def known(self, requirements: Requirements, target: Target) -> Environment | None:
+        """What the cache says that requirements came to; None when it does not know."""
+        try:
+            lines = self._note(requirements, target).read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return None
+        return parse_lock(lines).environments.get(target)
+
     def resolve(self, requirements: Requirements, target: Target, alive: Alive) -> Environment:
         """The wheels that requirements come to, from the cache, else by pip, which then downloads them.
 
         Raises InputError when they cannot be had for the target, DistctlError when pip cannot work here.
         """
-        if found := self._remembered(requirements, target):
+        if found := self.known(requirements, target):
             return found
         with self._beside() as folder:
             refused = download(target, folder, _asked(requirements, target, folder), alive)
@@ -60,13 +68,6 @@ class Environments:
         size = path.stat().st_size
         return Archive(path, environment.digest, size, int(size_note.read_text()), Kind.ENVIRONMENT)
 
-    def _remembered(self, requirements: Requirements, target: Target) -> Environment | None:
-        try:
-            lines = self._note(requirements, target).read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return None
-        return parse_lock(lines).environments.get(target)
-
     def _remember(self, requirements: Requirements, environment: Environment) -> None:
         path = self._note(requirements, environment.target)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ class Environments:
             with self._beside() as folder:
                 pins = folder / "pins.txt"
                 lines = [f"{wheel.requirement} --hash=sha256:{wheel.sha256}" for wheel in missing]
-                pins.write_text("\n".join([*requirements.indexes, *lines]) + "\n", encoding="utf-8")
+                pins.write_text("\n".join([*requirements.sources, *lines]) + "\n", encoding="utf-8")
                 what = ["--no-deps", "--require-hashes", "--requirement", str(pins)]
                 if refused := download(environment.target, folder, what, alive):
                     raise _unresolved(requirements, environment.target, refused, self._cache)
@@ -142,7 +143,7 @@ def _unresolved(requirements: Requirements, target: Target, refused: Refusal, ca
         return InputError(
             what, hint=f"Triton's python backend answers wrongly with NumPy 2: all must agree with {NUMPY}"
         )
-    return InputError(what, hint=f"choose versions in {requirements.path} that have such wheels")
+    return InputError(what, hint=f"change {requirements.path} so that pip finds wheels for it")
 
 
 def _check_numpy(requirements: Requirements, environment: Environment) -> None:

@@ -85,14 +85,14 @@ def download(target: Target, into: Path, what: Sequence[str], alive: Callable[[]
             try:
                 out, err = process.communicate(timeout=TURN)
             except subprocess.TimeoutExpired:
-                alive_or_ended(process, alive)
+                _tell(process, alive)
             else:
                 return None if process.returncode == 0 else refusal(out, err)
         process.kill()
     raise DistctlError("pip did not end within an hour", hint="run the same command again: it goes on")
 
 
-def alive_or_ended(process: subprocess.Popen[str], alive: Callable[[], None]) -> None:
+def _tell(process: subprocess.Popen[str], alive: Callable[[], None]) -> None:
     """Tell whoever waits that pip still works; when that fails, pip is ended with it."""
     try:
         alive()

@@ -20,6 +20,7 @@ _REFUSED = {
     r"\.{0,2}/|file:|[^#\s]+\s*@\s*file:": "a path: name a package and its version",
     r"(git|hg|svn|bzr)\+|[^#\s]+\s*@\s*(git|hg|svn|bzr)\+": "a repository is no wheel: name a package",
 }
+_SOURCES = ("--index-url", "--extra-index-url", "--find-links", "-i ", "-f ")
 _NUMPY_NAMED = re.compile(r"numpy\s*([=<>~!;,\[@]|$)", re.IGNORECASE)
 
 
@@ -46,9 +47,9 @@ class Requirements:
         return any(_NUMPY_NAMED.match(line) for line in self._lines)
 
     @property
-    def indexes(self) -> list[str]:
+    def sources(self) -> list[str]:
         """The lines that say where packages come from."""
-        return [line for line in self._lines if line.startswith("--") and "index" in line.split("=")[0]]
+        return [line for line in self._lines if line.startswith(_SOURCES)]
 
     @property
     def _lines(self) -> list[str]:
@@ -75,5 +76,5 @@ def read_requirements(folder: Path) -> Requirements | None:
                     f"{path}:{number}: {line}: {why}",
                     hint="every line names a package as pip does; it comes as a wheel from a package index",
                 )
-    asks = any(line and not line.startswith(("#", "--")) for line in lines)
+    asks = any(line and not line.startswith(("#", "-")) for line in lines)
     return Requirements(path, text) if asks else None

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 
 class Needs:
-    """The needs of one session's models. `alive` is called while pip works, every second."""
+    """The needs of one session's models. `say` is told when pip is asked, `alive` called each second it works."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.alive: Callable[[], None] = lambda: None
+        self.say: Callable[[str], None] = lambda _: None
         self.locks: dict[str, Lock] = {}
         self.unresolved: dict[str, DistctlError] = {}  # by model
         self._known: dict[tuple[str, Target], Environment] = {}  # by requirements
@@ -73,11 +74,18 @@ class Needs:
             raise self._failed[key]
         if key not in self._known:
             try:
-                self._known[key] = self._session.parts.environments.resolve(requirements, target, self.alive)
+                self._known[key] = self._resolved(requirements, target)
             except DistctlError as error:
                 self._failed[key] = error
                 raise
         return self._known[key]
+
+    def _resolved(self, requirements: Requirements, target: Target) -> Environment:
+        environments = self._session.parts.environments
+        if found := environments.known(requirements, target):
+            return found
+        self.say(f"{requirements.path}: getting its wheels for {target.text}")
+        return environments.resolve(requirements, target, self.alive)
 
     def on(self, node: Node, facts: Mapping[str, str]) -> dict[str, str]:
         """The environments that a node's models need, by model."""
@@ -85,7 +93,7 @@ class Needs:
 
         target = target_of(node, facts)
         found = {m: lock.environments.get(target) for m, lock in self.locks.items() if target}
-        return {model: environment.digest for model, environment in found.items() if environment}
+        return {model: e.digest for model, e in found.items() if e and e.wheels}
 
     def require(self) -> None:
         """Raise DistctlError when the requirements of a model could not be resolved."""

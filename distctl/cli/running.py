@@ -24,6 +24,7 @@ def opened(inventory: Path | None) -> Iterator[Session]:
     from distctl.app.compose import open_session
 
     with open_session(inventory, warn=lambda text: note(f"warning: {text}", "yellow")) as session:
+        session.needs.say = note
         yield session
 
 

@@ -7,6 +7,7 @@ another operator who finds it on a node takes it over instead of resolving anew.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ LOCK = "distctl.lock"  # beside it on a node, written by us
 STUB = "triton_python_backend_stub"  # what Triton runs instead of its own stub, if a model's folder has one
 
 UNRESOLVED = "unresolved"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*-[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.]+){3,4}\.whl")  # PEP 427
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,12 +106,17 @@ def parse_lock(lines: Iterable[str]) -> Lock:
                 target = parse_target(text)
                 if target is not None:
                     named[target], wheels[target] = digest, []
-            case ["wheel", sha256, file] if target is not None and file.count("-") > 1:
+            case ["wheel", sha256, file] if target is not None and _is_wheel(sha256, file):
                 wheels[target].append(Wheel(file, sha256))
             case _:
                 continue
     found = {t: Environment(t, tuple(sorted(parts))) for t, parts in wheels.items()}
     return Lock(requirements, {t: e for t, e in found.items() if e.wheels and e.digest == named[t]})
+
+
+def _is_wheel(sha256: str, file: str) -> bool:
+    """Whether a line names a wheel and nothing else: a node said it, and pip will be asked for it."""
+    return bool(_SHA256.fullmatch(sha256) and _WHEEL.fullmatch(file))
 
 
 def parse_target(text: str) -> Target | None:

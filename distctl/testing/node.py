@@ -97,7 +97,7 @@ class FakeNode:
                 units={name: _unit_sight(name, unit) for name, unit in m.units.items()},
                 runtimes=frozenset(m.runtimes),
                 environments=frozenset(m.environments),
-                locks={(m_, d): lock for (m_, d), lock in m.locks.items() if d in m.models.get(m_, ())},
+                locks={key: lock for key, lock in m.locks.items() if key[1] in m.models.get(key[0], ())},
                 models={model: frozenset(digests) for model, digests in m.models.items()},
                 links={
                     (unit.server.id.server, model): content

@@ -60,5 +60,20 @@ def test_equal_wheels_for_another_glibc_are_the_same_environment() -> None:
     assert Environment(newer, (IDNA,)).digest == Environment(HERE, (IDNA,)).digest
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "x-1.0.tar.gz",
+        "../x-1.0-py3-none-any.whl",
+        "--index-url=x-1.0-py3-none-any.whl",
+        "x-1.0/../y-1-2-3.whl",
+    ],
+)
+def test_a_name_that_is_no_wheels_is_never_believed(file: str) -> None:
+    """A lock is read from a node, and pip is asked for what it names."""
+    lock = Lock("0123", {HERE: Environment(HERE, (Wheel(file, "a" * 64),))})
+    assert parse_lock(lock.text.splitlines()).environments == {}
+
+
 def test_a_wheels_requirement_pins_it() -> None:
     assert Wheel("torch-2.2.0+cpu-cp311-cp311-linux_x86_64.whl", "").requirement == "torch==2.2.0+cpu"

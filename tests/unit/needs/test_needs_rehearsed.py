@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +44,10 @@ class Index:
             raise DistctlError("no wheels: pip reached no package index")
         names = [line.partition("==") for line in requirements.text.splitlines() if line[:1].isalpha()]
         files = (f"{name}-{version or self.newest}-py3-none-any.whl" for name, _, version in names)
-        return Environment(target, tuple(Wheel(file, file) for file in files))
+        return Environment(target, tuple(Wheel(file, sha256(file.encode()).hexdigest()) for file in files))
+
+    def known(self, requirements: Requirements, target: Target) -> None:
+        """It keeps nothing."""
 
     def archive(self, _: Requirements, environment: Environment, alive: Callable[[], None]) -> Archive:
         self.packed.append(environment.digest)

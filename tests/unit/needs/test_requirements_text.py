@@ -78,6 +78,10 @@ def test_numpy_is_known_by_its_name(line: str, named: bool) -> None:
     assert Requirements(Path("r"), f"idna\n{line}\n").names_numpy is named
 
 
-def test_the_lines_that_name_an_index_are_kept_for_later() -> None:
-    text = "--index-url https://a\nidna\n--extra-index-url=https://b\n--pre\n"
-    assert Requirements(Path("r"), text).indexes == ["--index-url https://a", "--extra-index-url=https://b"]
+def test_the_lines_that_say_where_packages_are_are_kept_for_later() -> None:
+    text = "--index-url https://a\nidna\n--extra-index-url=https://b\n--pre\n-f https://c\n"
+    assert Requirements(Path("r"), text).sources == [
+        "--index-url https://a",
+        "--extra-index-url=https://b",
+        "-f https://c",
+    ]
