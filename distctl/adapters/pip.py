@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -80,25 +81,26 @@ def download(target: Target, into: Path, what: Sequence[str], alive: Callable[[]
     Raises DistctlError when it takes longer than an hour.
     """
     pipe = subprocess.PIPE
-    with subprocess.Popen(command(target, into, what), stdout=pipe, stderr=pipe, text=True) as process:
+    words = command(target, into, what)
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True) as process, _ended(process):
         for _ in range(int(DEADLINE / TURN)):
             try:
                 out, err = process.communicate(timeout=TURN)
             except subprocess.TimeoutExpired:
-                _tell(process, alive)
+                alive()
             else:
                 return None if process.returncode == 0 else refusal(out, err)
-        process.kill()
     raise DistctlError("pip did not end within an hour", hint="run the same command again: it goes on")
 
 
-def _tell(process: subprocess.Popen[str], alive: Callable[[], None]) -> None:
-    """Tell whoever waits that pip still works; when that fails, pip is ended with it."""
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever ends the wait, a signal or a lost lease, ends pip as well."""
     try:
-        alive()
-    except BaseException:
-        process.kill()
-        raise
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
 
 
 def refusal(out: str, err: str) -> Refusal:

@@ -15,7 +15,7 @@ from distctl.cluster.needs import Environment, Lock, Target
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import ModelSpec, Node
-from distctl.errors import DistctlError
+from distctl.errors import DistctlError, LeaseHeld
 from distctl.policy.operations import InstallEnvironment, PushModel
 from distctl.policy.placement import fits
 from distctl.policy.plan import Plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Needs:
-    """The needs of one session's models. `say` is told when pip is asked, `alive` called each second it works."""
+    """The needs of one session's models. `say` is told of pip's work, `alive` is called each second of it."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,13 +68,18 @@ class Needs:
         return read_requirements(source) if source else None
 
     def environment(self, requirements: Requirements, target: Target) -> Environment:
-        """What requirements come to for a target. Raises DistctlError when they cannot be resolved."""
+        """What requirements come to for a target.
+
+        Raises DistctlError when they cannot be resolved, LeaseHeld when the lease was lost meanwhile.
+        """
         key = (requirements.digest, target)
         if key in self._failed:
             raise self._failed[key]
         if key not in self._known:
             try:
                 self._known[key] = self._resolved(requirements, target)
+            except LeaseHeld:
+                raise
             except DistctlError as error:
                 self._failed[key] = error
                 raise
@@ -140,6 +145,8 @@ class Needs:
             try:
                 found[target] = self.environment(requirements, target)
                 self._packed[found[target].digest] = (requirements, found[target])
+            except LeaseHeld:
+                raise
             except DistctlError as error:
                 found[target] = Environment(target)
                 self.unresolved[model] = error
