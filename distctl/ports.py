@@ -128,16 +128,21 @@ class ServerControl(Protocol):
 
 
 class Depot(Protocol):
-    """What is stored on one node: runtimes and models, named by their content."""
+    """What is stored on one node: runtimes, environments and models, named by their content."""
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
-        """Put a runtime there and unpack it, unless it is there. Raises NodeError if the disk is full."""
+        """Unpack a runtime or environment there, unless it is there. Raises NodeError if the disk is full."""
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Put a model's folder there, only files that no stored version of it has, whole or not at all."""
 
-    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
-        """Remove every stored runtime and model content that is not named."""
+    def prune(
+        self,
+        keep_models: Mapping[str, frozenset[str]],
+        keep_runtimes: frozenset[str],
+        keep_environments: frozenset[str] = frozenset(),
+    ) -> None:
+        """Remove every stored model content, runtime and environment that is not named."""
 
 
 class TritonClient(Protocol):

@@ -7,20 +7,17 @@ those hashes and the Python version alone, so a plan knows it without downloadin
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
 
+from distctl.adapters.packing import Member, files, opened, pack, sha256_of
 from distctl.cluster.content import Archive
 from distctl.errors import DistctlError, InputError
 
@@ -42,16 +39,6 @@ NUMPY_SHA256 = {
 }
 
 WHEEL_VARIABLE = "DISTCTL_PYTRITON_WHEEL"
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One file of the archive: its path there, where its bytes are, and whether it is run."""
-
-    name: str
-    wheel: zipfile.ZipFile
-    source: str
-    executable: bool = False
 
 
 def default_cache() -> Path:
@@ -105,9 +92,9 @@ class Artifacts:
     def _build(self, python: str, path: Path) -> int:
         triton = self._wheel or self._get(PYTRITON, PYTRITON_SHA256, PYTRITON_TAG, "3.11")
         numpy = self._get(NUMPY, NUMPY_SHA256[python], NUMPY_TAG, python)
-        with _opened(triton) as server, _opened(numpy) as packages:
+        with opened(triton) as server, opened(numpy) as packages:
             members = [*_server_members(server, python), *_package_members(packages)]
-            return _pack(sorted(members, key=lambda member: member.name), path)
+            return pack(sorted(members, key=lambda member: member.name), path)
 
     def _get(self, requirement: str, sha256: str, tag: str, python: str) -> Path:
         """The wheel of that hash, from the cache or by pip, which verifies the hash itself."""
@@ -117,15 +104,6 @@ class Artifacts:
             _download(requirement, sha256, tag, python, folder)
             found = list(folder.glob("*.whl"))
         return found[0]
-
-
-def _opened(wheel: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(wheel)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DistctlError(
-            f"{wheel} is no wheel: {error}", hint="remove it and run the command again"
-        ) from error
 
 
 def _download(requirement: str, sha256: str, tag: str, python: str, folder: Path) -> None:
@@ -148,62 +126,31 @@ def _download(requirement: str, sha256: str, tag: str, python: str, folder: Path
         wheels[0].replace(folder / wheels[0].name)
 
 
-def _server_members(wheel: zipfile.ZipFile, python: str) -> Iterator[_Member]:
+def _server_members(wheel: zipfile.ZipFile, python: str) -> Iterator[Member]:
     """tritonserver, its libraries, the python backend and the one stub that fits."""
     stub = f"pytriton/tritonserver/python_backend_stubs/{python}/triton_python_backend_stub"
-    for source in _files(wheel):
+    for source in files(wheel):
         if source == stub:
-            yield _Member("backends/python/triton_python_backend_stub", wheel, source, executable=True)
+            yield Member("backends/python/triton_python_backend_stub", wheel, source, executable=True)
         elif source == "pytriton/tritonserver/bin/tritonserver":
-            yield _Member("bin/tritonserver", wheel, source, executable=True)
+            yield Member("bin/tritonserver", wheel, source, executable=True)
         elif source.startswith("pytriton/tritonserver/backends/"):
-            yield _Member(source.removeprefix("pytriton/tritonserver/"), wheel, source)
+            yield Member(source.removeprefix("pytriton/tritonserver/"), wheel, source)
         elif source.startswith("nvidia_pytriton.libs/") and "libpython" not in source:
-            yield _Member(f"lib/{PurePosixPath(source).name}", wheel, source)
+            yield Member(f"lib/{PurePosixPath(source).name}", wheel, source)
 
 
-def _package_members(wheel: zipfile.ZipFile) -> Iterator[_Member]:
+def _package_members(wheel: zipfile.ZipFile) -> Iterator[Member]:
     """NumPy without its tests and headers."""
-    for source in _files(wheel):
+    for source in files(wheel):
         path = PurePosixPath(source)
         if "tests" not in path.parts and "include" not in path.parts and path.suffix not in {".pyi", ".a"}:
-            yield _Member(f"python/site-packages/{source}", wheel, source)
-
-
-def _files(wheel: zipfile.ZipFile) -> Iterable[str]:
-    return (info.filename for info in wheel.infolist() if not info.is_dir())
-
-
-def _pack(members: Iterable[_Member], path: Path) -> int:
-    """Write a .tar.gz with the same bytes each time; return the bytes that it unpacks to."""
-    unpacked = 0
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    with (
-        beside.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for member in members:
-            info = tarfile.TarInfo(member.name)
-            info.size = member.wheel.getinfo(member.source).file_size
-            info.mode = 0o755 if member.executable else 0o644
-            unpacked += info.size
-            with member.wheel.open(member.source) as content:
-                archive.addfile(info, content)
-    beside.replace(path)
-    return unpacked
+            yield Member(f"python/site-packages/{source}", wheel, source)
 
 
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return _digest(file)
+            return sha256_of(file)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", hint=f"{WHEEL_VARIABLE} names it") from error
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in iter(lambda: file.read(1 << 20), b""):
-        digest.update(block)
-    return digest.hexdigest()

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from distctl.cluster.content import FileEntry, Folder
+from distctl.cluster.needs import LOCK, STUB, Lock
+from distctl.commands.files import template
 from distctl.errors import InputError
 
 IGNORED = frozenset({"__pycache__", ".git", ".DS_Store", "samples"})  # what Triton has no use for
@@ -24,6 +26,31 @@ def read_folder(root: Path) -> Folder:
     if not entries:
         raise InputError(f"{root}: no file in it", hint="a model folder holds config.pbtxt and 1/")
     return Folder(root, entries)
+
+
+def furnished(folder: Folder, lock: Lock) -> Folder:
+    """A model's folder with its lock, and the stub that enters the environment which the lock names.
+
+    Raises InputError when the folder brings such files, or an environment, of its own.
+    """
+    for own in (LOCK, STUB):
+        if any(file.path == own for file in folder.files):
+            raise InputError(
+                f"{folder.root / own}: distctl makes this file for a model with a requirements.txt",
+                hint="remove one of the two",
+            )
+    config = folder.root / "config.pbtxt"
+    if config.is_file() and "EXECUTION_ENV_PATH" in config.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(
+            f"{config}: the model names an environment of its own and has a requirements.txt",
+            hint="remove EXECUTION_ENV_PATH or requirements.txt",
+        )
+    made = {LOCK: lock.text.encode(), STUB: template("triton/stub.sh").encode()}
+    entries = [
+        FileEntry(name, len(content), hashlib.sha256(content).hexdigest(), name == STUB)
+        for name, content in made.items()
+    ]
+    return Folder(folder.root, tuple(sorted((*folder.files, *entries))), made)
 
 
 def _counts(root: Path, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Runtimes and models, pushed to one node: only what is not there yet, whole or not at all."""
+"""Runtimes, environments and models, pushed to a node: only what is not there yet, whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class NodeDepot:
         self._run = secrets.token_hex(4)  # names what this process copies
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
-        """Put a runtime there and unpack it, unless it is there; see `ports.Depot`."""
-        paths, tried = self._paths(), f"installing runtime {archive.digest}"
+        """Put an archive's content there, unless it is there; see `ports.Depot`."""
+        paths, tried = self._paths(), f"installing {archive.kind.name.lower()} {archive.digest}"
         there = self._changes.run(
-            f"if [ -d {quote(paths.runtime(archive.digest))} ]; then echo there; exit 0; fi\n"
+            f"if [ -d {quote(paths.unpacked(archive.kind, archive.digest))} ]; then echo there; exit 0; fi\n"
             + stored.room(paths, archive.size + archive.unpacked)
             + stored.take_over(paths, self._run),
             tried=tried,
@@ -41,7 +41,7 @@ class NodeDepot:
         target = f"{paths.incoming(self._run)}/{archive.digest}.tar.gz"
         self._put([Upload(archive.path, target, 0o600)], archive.size, progress)
         unpacked = self._changes.run(
-            stored.unpack_runtime(paths, archive.digest, target),
+            stored.unpack(paths, archive.kind, archive.digest, target),
             tried=tried,
             deadline=_deadline(archive.unpacked),
         )
@@ -65,7 +65,7 @@ class NodeDepot:
             self._checked(self._changes.run(stored.room(paths, size), tried=tried), tried, size)
             self._put(
                 [
-                    Upload(folder.root / file.path, stored.upload_of(paths, self._run, model, file.sha256))
+                    Upload(folder.source(file), stored.upload_of(paths, self._run, model, file.sha256))
                     for file in new
                 ],
                 size,
@@ -78,10 +78,15 @@ class NodeDepot:
         )
         self._checked(placed, tried, folder.size)
 
-    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
-        """Remove every stored runtime and model content that is not named; see `ports.Depot`."""
-        tried = "removing what is no longer used"
-        self._changes.must(stored.prune(self._paths(), keep_models, keep_runtimes), tried=tried)
+    def prune(
+        self,
+        keep_models: Mapping[str, frozenset[str]],
+        keep_runtimes: frozenset[str],
+        keep_environments: frozenset[str] = frozenset(),
+    ) -> None:
+        """Remove every stored content that is not named; see `ports.Depot`."""
+        script = stored.prune(self._paths(), keep_models, keep_runtimes, keep_environments)
+        self._changes.must(script, tried="removing what is no longer used")
 
     def _put(self, uploads: list[Upload], size: int, progress: Progress | None) -> None:
         self._connector.put(uploads, deadline=_deadline(size), progress=progress)

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from distctl.cluster.needs import Target
 from distctl.cluster.spec import Node, RuntimeKind, Server
 from distctl.commands.triton import Python, TritonSettings, bind_address, visible_devices
 from distctl.errors import NodeError
 from distctl.facts.python import choose
+
+# NVIDIA's images up to 24.10 are Ubuntu 22.04. No wheel for a newer glibc is taken on nodes either, so that
+# nodes with different ones share an environment.
+IMAGE_PYTHON = "3.10"
+IMAGE_GLIBC = (2, 35)
+OLDEST_GLIBC = (2, 17)  # of manylinux2014, for a node that does not say
 
 RuntimeDigest = Callable[[str], str]  # of a Python version such as 3.11
 
@@ -20,6 +27,23 @@ def python_of(node: Node, facts: Mapping[str, str]) -> Python | None:
     """The interpreter that the node's python backend will embed; None when none fits."""
     found = choose(facts, node.runtime.python)
     return Python(found.version, found.path, found.library) if found else None
+
+
+def target_of(node: Node, facts: Mapping[str, str]) -> Target | None:
+    """What the wheels of a node's models must fit; None when nobody knows what runs there.
+
+    In a container that is the image's Python, not the node's.
+    """
+    if node.runtime.kind is RuntimeKind.CONTAINER:
+        version, glibc = node.runtime.python or IMAGE_PYTHON, IMAGE_GLIBC
+    else:
+        python = python_of(node, facts)
+        version = python.version if python else ""
+        major, _, minor = facts.get("glibc", "").partition(".")
+        known = (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else OLDEST_GLIBC
+        glibc = min(known, IMAGE_GLIBC)
+    arch = facts.get("arch", "")
+    return Target(version, arch, glibc) if version and arch else None
 
 
 def runtime_of(node: Node, facts: Mapping[str, str], digest: RuntimeDigest) -> str:

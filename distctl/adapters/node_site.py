@@ -123,6 +123,8 @@ class NodeSite:
             runtimes=there.runtimes,
             models=there.models,
             links=there.links,
+            environments=there.environments,
+            locks=there.locks,
         )
 
     def change(self, script: str, *, tried: str, deadline: float = 60.0) -> Result:
@@ -194,16 +196,21 @@ class NodeSite:
         ).stdout.splitlines()
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
-        """Put a runtime there; see `ports.Depot`."""
+        """Put a runtime or an environment there; see `ports.Depot`."""
         self._depot.install(archive, progress=progress)
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Put a model's content there; see `ports.Depot`."""
         self._depot.push(model, folder, progress=progress)
 
-    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
+    def prune(
+        self,
+        keep_models: Mapping[str, frozenset[str]],
+        keep_runtimes: frozenset[str],
+        keep_environments: frozenset[str] = frozenset(),
+    ) -> None:
         """Remove every content that is not named; see `ports.Depot`."""
-        self._depot.prune(keep_models, keep_runtimes)
+        self._depot.prune(keep_models, keep_runtimes, keep_environments)
 
     def _unit(self, server: Server) -> units.Unit:
         return triton.unit(self.paths.root, server)

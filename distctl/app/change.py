@@ -127,6 +127,8 @@ def prepare(
     Raises ForeignNode when the nodes belong to another cluster or record, NodeLocked while another copy of
     the record is at work on them.
     """
+    if keeper is not None:
+        session.needs.alive = keeper.renew
     record = session.store.load()
     session.remember(record)
     snapshot = look(session, record)
@@ -186,6 +188,7 @@ def carry_out(
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed, and when somebody
     else takes a node over on the way.
     """
+    session.needs.fetch(prepared.plan)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
     nodes = _claim(session, keeper, prepared, {*prepared.plan.nodes, *(told - away)})

@@ -19,6 +19,7 @@ from distctl.config import Inventory, find, load
 if TYPE_CHECKING:
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.environments import Environments
     from distctl.adapters.node_site import NodeSite
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
@@ -45,6 +46,7 @@ class Parts:
     clock: SystemClock
     connections: Connections
     artifacts: Artifacts
+    environments: Environments
     world: World
     connector: Callable[[Node], Connector]
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
@@ -193,8 +195,9 @@ def open_session(
 
     `tell` is told of each remote step, secrets taken out.
     """
-    from distctl.adapters.artifacts import Artifacts
+    from distctl.adapters.artifacts import Artifacts, default_cache
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.environments import Environments
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
     from distctl.adapters.tracing import Secrets, TracedConnector
@@ -234,7 +237,16 @@ def open_session(
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world, makers.connector, makers.from_here)
+    session.parts = Parts(
+        store,
+        clock,
+        connections,
+        artifacts,
+        Environments(default_cache()),
+        world,
+        makers.connector,
+        makers.from_here,
+    )
     try:
         yield session
     finally:

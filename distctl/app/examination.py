@@ -57,6 +57,8 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     found = [finding for name in (*names, *places) for finding in seen[name].findings]
     found += _devices(session, record, [name for name in names if name in sights])
     found += _firewalls(session, names)
+    session.needs.take_over(sights.values())
+    found += [finding for name in names if name in sights for finding in _needs(session, sights[name])]
     found += _routers(session, seen)
     return found + _ways(session, names, seen)
 
@@ -133,6 +135,21 @@ def _reported(session: Session, record: Record, names: Sequence[str]) -> list[Fi
 
 def _of_server(level: Level, server: ServerId, what: str, do: str) -> Finding:
     return Finding(server.node, level.value, f"{server}: {what}", do)
+
+
+def _needs(session: Session, sight: NodeSight) -> list[Finding]:
+    """Whether what the models of a node ask for can be had for its Python; what nodes hold already can."""
+    node, found = session.node(sight.name), []
+    for model in session.spec.models:
+        try:
+            if requirements := session.needs.requirements(model.name):
+                for target in session.needs.targets(model, [(node, sight.facts)]):
+                    wheels = session.needs.environment(requirements, target).wheels
+                    what = f"{model.name} needs {len(wheels)} wheels, which exist for {target.text}"
+                    found.append(Finding(node.name, "ok", what))
+        except DistctlError as error:
+            found.append(Finding(node.name, "fail", f"{model.name}: {error.message}", error.hint))
+    return found
 
 
 def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:

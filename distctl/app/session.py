@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from distctl.adapters.process import ended, mark
 from distctl.app.certificates import read_text
 from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
+from distctl.app.needing import Needs
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
@@ -52,6 +53,7 @@ class Session:
         self._spec = inventory.spec
         self._folders: dict[str, Folder] = {}
         self._tls: dict[str, Tls] = {}
+        self.needs = Needs(self)
 
     @property
     def spec(self) -> Spec:
@@ -167,15 +169,16 @@ class Session:
         return None
 
     def folder(self, model: str) -> Folder:
-        """A model's files, read once."""
-        from distctl.adapters.folders import read_folder
+        """A model's files, read once, with what its needs add to them."""
+        from distctl.adapters.folders import furnished, read_folder
 
         if model not in self._folders:
             source = self.source(model)
             if source is None:
                 raise InputError(f"{model} has no folder here")
             self._folders[model] = read_folder(source)
-        return self._folders[model]
+        lock = self.needs.locks.get(model)
+        return furnished(self._folders[model], lock) if lock else self._folders[model]
 
     def content(self, model: str) -> str:
         """The digest of a model's files, "" when they lie on the nodes."""
@@ -188,13 +191,13 @@ class Session:
         return runtime_of(node, facts, self.parts.artifacts.digest)
 
     def archive(self, digest: str) -> Archive:
-        """The runtime of that digest, built if need be."""
+        """The runtime or the environment of that digest, built if need be. Raises DistctlError, KeyError."""
         from distctl.adapters.artifacts import PYTHONS
 
         for python in PYTHONS:
             if self.parts.artifacts.digest(python) == digest:
                 return self.parts.artifacts.runtime(python)
-        raise KeyError(digest)
+        return self.needs.archive(digest)
 
     def with_scripts(self, wish: Wish, snapshot: Snapshot) -> Wish:
         """The wish with the digests of every start script, for nodes that could be looked at."""

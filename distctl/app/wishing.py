@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -33,12 +34,10 @@ def wish_of(
     """
     spec = session.spec
     counts, placement = wanted_placement(spec, record, snapshot)
-    contents = {model.name: session.content(model.name) for model in spec.models}
-    runtimes = {
-        node.name: session.runtime(node, snapshot.nodes[node.name].facts)
-        for node in spec.nodes
-        if node.servers and not node.external and _reachable(snapshot, node.name)
-    }
+    session.needs.resolve(record, snapshot)
+    contents = {m.name: _held(session, record, m.name) or session.content(m.name) for m in spec.models}
+    usable = [n for n in spec.nodes if n.servers and not n.external and _reachable(snapshot, n.name)]
+    facts = {node.name: snapshot.nodes[node.name].facts for node in usable}
     meanwhile = growing(record, placement)
     in_the_end = settled(spec, record, placement, prune=prune)
     wish = Wish(
@@ -46,7 +45,9 @@ def wish_of(
         counts=counts,
         placement=placement,
         contents=contents,
-        runtimes=runtimes,
+        runtimes={node.name: session.runtime(node, facts[node.name]) for node in usable},
+        environments={node.name: session.needs.on(node, facts[node.name]) for node in usable},
+        unresolved={model: error.message for model, error in session.needs.unresolved.items()},
         structures={router: session.structure(meanwhile, router) for router in session.routed.router_ids},
         settled={router: session.structure(in_the_end, router) for router in session.routed.router_ids},
         configs={router: session.config_digest(record, router) for router in session.routed.router_ids},
@@ -60,6 +61,14 @@ def wish_of(
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
     return session.with_scripts(wish, snapshot)
+
+
+def _held(session: Session, record: Record, model: str) -> str:
+    """The content that a model keeps because what it needs now is not known; "" for any other model."""
+    if model not in session.needs.unresolved:
+        return ""
+    held = Counter(r.digest for r in record.replicas if r.model == model and r.digest)
+    return max(sorted(held), key=lambda digest: held[digest], default="")
 
 
 def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:

@@ -57,6 +57,9 @@ def infer(
         return
     if sample.about:
         note(f"asked: {sample.about}")
+    for tensor in sample.request["inputs"]:
+        if tensor.get("datatype") == "BYTES":
+            note(f"{tensor['name']}: {_short(tensor.get('data', []))}")
     for name, values in answer.outputs.items():
         expected = f"   (expected {sample.expected[name]})" if name in sample.expected else ""
         typer.echo(f"{name}: {_short(values)}{expected}")

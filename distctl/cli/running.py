@@ -35,6 +35,7 @@ def opened(inventory: Path | None) -> Iterator[Session]:
         note(f"warning: {text}", "yellow")
 
     with open_session(inventory, warn=warn, tell=tell if how >= STEPS else None) as session:
+        session.needs.say = note
         yield session
 
 
@@ -92,6 +93,7 @@ def change(
             f"{', '.join(plan.interrupts)} would have no ready replica while its server starts again",
             hint="give it a second replica first, or add --force",
         )
+    session.needs.refuse_unresolved(plan)
     refuse_taken_ports(session, prepared)
     refuse_lost_ways(session, prepared)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):

@@ -45,6 +45,7 @@ def up(
         prepared = narrowed(session, prepare(session, keeper, prune=prune, adopt=adopt), limit)
         if plan is not None:
             require_same(plan, session, prepared)
+        session.needs.require()
         write_revision(session, keeper, message)
         outcomes = change(
             session,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 
@@ -19,10 +21,11 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder here and all its files, sorted by path."""
+    """A folder here and all its files, sorted by path. `made` has the bytes of those that are not in it."""
 
     root: Path
     files: tuple[FileEntry, ...]
+    made: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -35,6 +38,17 @@ class Folder:
         """Bytes in all."""
         return sum(file.size for file in self.files)
 
+    def source(self, file: FileEntry) -> Path | bytes:
+        """Where the bytes of one of its files are, or the bytes themselves."""
+        return self.made.get(file.path, self.root / file.path)
+
+
+class Kind(str, Enum):
+    """What an archive holds. The value is the folder on a node in which it is unpacked."""
+
+    RUNTIME = "runtime"
+    ENVIRONMENT = "environments"
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
@@ -44,3 +58,4 @@ class Archive:
     digest: str
     size: int
     unpacked: int
+    kind: Kind = Kind.RUNTIME

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from distctl.cluster.needs import Lock
 from distctl.cluster.router import RouterSight
 from distctl.cluster.spec import RouterId, ServerId
 
@@ -106,6 +107,10 @@ class NodeSight:
     runtimes: frozenset[str] = frozenset()  # digests of the runtimes that are installed whole
     models: Mapping[str, frozenset[str]] = field(default_factory=dict)  # model to digests stored whole
     links: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (server, model) to digest
+    environments: frozenset[str] = frozenset()  # digests of those that are installed whole
+    locks: Mapping[tuple[str, str], Lock] = field(
+        default_factory=dict
+    )  # of stored (model, digest) with needs
 
 
 @dataclass(frozen=True, slots=True)

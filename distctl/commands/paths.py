@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from distctl.cluster.content import Kind
+
 HOME_FOLDER = ".local/share/distctl"
 SYSTEM_FOLDER = "/var/lib/distctl"
 
@@ -33,6 +35,15 @@ class NodePaths:
     def runtime(self, digest: str) -> str:
         """One unpacked runtime; present only when whole."""
         return f"{self.runtimes}/{digest}"
+
+    @property
+    def environments(self) -> str:
+        """The folder of every environment of models with needs."""
+        return f"{self.root}/environments"
+
+    def unpacked(self, kind: Kind, digest: str) -> str:
+        """The content of one archive; present only when whole."""
+        return f"{self.root}/{kind.value}/{digest}"
 
     @property
     def models(self) -> str:

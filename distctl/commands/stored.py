@@ -1,21 +1,25 @@
-"""What is stored on a node: the scripts that list, place, link and remove runtimes and models.
+"""What is stored on a node: the scripts that list, place, link and remove runtimes, environments and models.
 
-A runtime or model folder exists under its digest only when it is whole: it grows in `uploads`, is verified
+A folder of one of them exists under its digest only when it is whole: it grows in `uploads`, is verified
 there, and is renamed. Links to models are swapped by a rename. Every script here but `listing` is to be run
 inside `fence.guarded`. Copies are made outside of it, so each run has a folder of its own in `uploads`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from distctl.cluster.content import FileEntry
+from distctl.cluster.content import FileEntry, Kind
+from distctl.cluster.needs import LOCK, Lock, parse_lock
 from distctl.commands.files import quote, template
 from distctl.commands.paths import NodePaths
 
 TOO_SMALL = 78  # the disk has not enough room
 DAMAGED = 79  # what arrived is not what was sent
+
+_FREE = "free=$(df -Pk {place} | awk 'NR == 2 {{ print $4 }}')"  # in KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +29,33 @@ class Stored:
     runtimes: frozenset[str]
     models: Mapping[str, frozenset[str]]
     links: Mapping[tuple[str, str], str]  # (server, model)
+    environments: frozenset[str] = frozenset()
+    locks: Mapping[tuple[str, str], Lock] = field(default_factory=dict)  # (model, digest)
 
 
 def listing() -> str:
     """A script that prints the lines that `parse_listing` reads, from the root as its working folder."""
-    return """for folder in runtime/*/; do
+    return f"""for folder in runtime/*/ environments/*/; do
     [ -d "$folder" ] || continue
-    folder=${folder%/}
-    printf 'runtime\\t%s\\n' "${folder##*/}"
+    folder=${{folder%/}}
+    printf '%s\\t%s\\n' "${{folder%/*}}" "${{folder##*/}}"
+done
+for file in models/*/*/{LOCK}; do
+    [ -f "$file" ] || continue
+    name=${{file#models/}} name=${{name%/*}}
+    while read -r line; do
+        printf 'lock\\t%s\\t%s\\t%s\\n' "${{name%/*}}" "${{name##*/}}" "$line"
+    done < "$file"
 done
 for folder in models/*/*/; do
     [ -d "$folder" ] || continue
-    folder=${folder%/} name=${folder#models/}
-    printf 'model\\t%s\\t%s\\n' "${name%/*}" "${name##*/}"
+    folder=${{folder%/}} name=${{folder#models/}}
+    printf 'model\\t%s\\t%s\\n' "${{name%/*}}" "${{name##*/}}"
 done
 for link in units/server-*/repository/*; do
     [ -L "$link" ] && [ -e "$link/" ] || continue
-    name=${link#units/server-}
-    printf 'link\\t%s\\t%s\\t%s\\n' "${name%%/*}" "${link##*/}" "$(readlink "$link")"
+    name=${{link#units/server-}}
+    printf 'link\\t%s\\t%s\\t%s\\n' "${{name%%/*}}" "${{link##*/}}" "$(readlink "$link")"
 done
 """
 
@@ -50,19 +63,31 @@ done
 def parse_listing(text: str) -> Stored:
     """What `listing` printed. Lines that are cut short are left out."""
     runtimes: set[str] = set()
+    environments: set[str] = set()
     models: dict[str, set[str]] = {}
     links: dict[tuple[str, str], str] = {}
+    locks = defaultdict[tuple[str, str], list[str]](list)
     for line in text.splitlines():
         match line.split("\t"):
             case ["runtime", digest]:
                 runtimes.add(digest)
+            case ["environments", digest]:
+                environments.add(digest)
             case ["model", model, digest]:
                 models.setdefault(model, set()).add(digest)
             case ["link", server, model, target]:
                 links[server, model] = _digest_of(target, model)
+            case ["lock", model, digest, said]:
+                locks[model, digest].append(said)
             case _:
                 continue
-    return Stored(frozenset(runtimes), {name: frozenset(found) for name, found in models.items()}, links)
+    return Stored(
+        frozenset(runtimes),
+        {name: frozenset(found) for name, found in models.items()},
+        links,
+        frozenset(environments),
+        {content: parse_lock(lines) for content, lines in locks.items()},
+    )
 
 
 def _digest_of(target: str, model: str) -> str:
@@ -73,11 +98,11 @@ def _digest_of(target: str, model: str) -> str:
 def room(paths: NodePaths, needed: int) -> str:
     """Lines that end the script with TOO_SMALL unless the disk has `needed` bytes and some to spare.
 
-    It prints the bytes that are free. The spare is a hundredth of what is needed and 16 MiB at least.
+    It prints the KiB that are free. The spare is a hundredth of what is needed and 16 MiB at least.
     """
     wanted = (needed + max(needed // 100, 16 * 1024 * 1024)) // 1024
     return f"""mkdir -p {quote(paths.uploads)} || exit 1
-free=$(df -Pk {quote(paths.uploads)} | awk 'NR == 2 {{ print $4 }}')
+{_FREE.format(place=quote(paths.uploads))}
 if [ "$free" -lt {wanted} ]; then echo "$free"; exit {TOO_SMALL}; fi
 """
 
@@ -96,13 +121,21 @@ mkdir -p {mine} || exit 1
 """
 
 
-def unpack_runtime(paths: NodePaths, digest: str, archive: str) -> str:
-    """A script that unpacks an archive that was uploaded, and removes it; nothing if the runtime is there."""
-    whole, part = quote(paths.runtime(digest)), quote(f"{paths.runtimes}/.{digest}.part")
+def unpack(paths: NodePaths, kind: Kind, digest: str, archive: str) -> str:
+    """A script that unpacks an archive that was uploaded, and removes it; nothing if its content is there.
+
+    It ends with DAMAGED for what is no archive, with TOO_SMALL and the free KiB when the disk became full.
+    """
+    whole, part = quote(paths.unpacked(kind, digest)), quote(paths.unpacked(kind, f".{digest}.part"))
     return f"""if [ ! -d {whole} ]; then
     rm -rf {part}
     mkdir -p {part} || exit 1
-    gzip -dc < {quote(archive)} | tar -xf - -C {part} || {{ rm -rf {part}; exit {DAMAGED}; }}
+    gzip -dc < {quote(archive)} | tar -xf - -C {part} || {{
+        {_FREE.format(place=part)}
+        rm -rf {part}
+        gzip -t < {quote(archive)} 2>/dev/null || exit {DAMAGED}
+        echo "$free"; exit {TOO_SMALL}
+    }}
     mv -T {part} {whole} || exit 1
 fi
 rm -f {quote(archive)}
@@ -214,25 +247,37 @@ fi
 """
 
 
-def prune(paths: NodePaths, models: Mapping[str, frozenset[str]], runtimes: frozenset[str]) -> str:
-    """A script that removes every model content, runtime and upload that is not named."""
-    kept_models = " | ".join(
-        quote(f"{m}/{d}") for m, digests in sorted(models.items()) for d in sorted(digests)
-    )
-    kept_runtimes = " | ".join(quote(digest) for digest in sorted(runtimes))
+def prune(
+    paths: NodePaths,
+    models: Mapping[str, frozenset[str]],
+    runtimes: frozenset[str],
+    environments: frozenset[str],
+) -> str:
+    """A script that removes every model content, runtime, environment and upload that is not named."""
+    kept_models = {f"{model}/{digest}" for model, digests in models.items() for digest in digests}
     return f"""cd {quote(paths.root)} || exit 0
 for folder in models/*/*/ models/*/.*.part/; do
     folder=${{folder%/}}
-    case ${{folder#models/}} in {kept_models or "''"}) ;; *) rm -rf "$folder" ;; esac
+    case ${{folder#models/}} in {_any(kept_models)}) ;; *) rm -rf "$folder" ;; esac
 done
 rmdir models/* 2>/dev/null
 for folder in runtime/*/ runtime/.*.part/; do
     folder=${{folder%/}}
-    case ${{folder##*/}} in {kept_runtimes or "''"}) ;; *) rm -rf "$folder" ;; esac
+    case ${{folder##*/}} in {_any(runtimes)}) ;; *) rm -rf "$folder" ;; esac
 done
+for folder in environments/*/ environments/.*.part/ units/*/environments/*/; do
+    folder=${{folder%/}} name=${{folder##*/}}
+    case ${{name%%_*}} in {_any(environments)}) ;; *) rm -rf "$folder" ;; esac
+done
+rmdir environments 2>/dev/null
 rm -rf uploads
 true
 """
+
+
+def _any(names: Iterable[str]) -> str:
+    """A pattern of the shell's `case` that matches these names alone."""
+    return " | ".join(map(quote, sorted(names))) or "''"
 
 
 def remove_root(paths: NodePaths, *, keep_models: bool = False) -> str:
@@ -241,7 +286,7 @@ def remove_root(paths: NodePaths, *, keep_models: bool = False) -> str:
     The lock goes last, and `guarded` refuses whoever then waited on a lock that is no longer there. With
     `keep_models` the stored models stay, and the lock.
     """
-    gone = [paths.units, paths.runtimes, paths.uploads]
+    gone = [paths.units, paths.runtimes, paths.environments, paths.uploads]
     if keep_models:
         last = f"rm -f {quote(paths.owner)}"
     else:

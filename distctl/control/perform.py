@@ -27,6 +27,7 @@ from distctl.control.world import World
 from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
 from distctl.policy.operations import (
     ConfigureServer,
+    InstallEnvironment,
     InstallRuntime,
     Join,
     Leave,
@@ -103,10 +104,11 @@ def _progress(report: Report, what: str) -> Callable[[int, int], None]:
     return told
 
 
-def _install(job: Job, op: InstallRuntime, report: Report) -> None:
+def _install(job: Job, op: InstallRuntime | InstallEnvironment, report: Report) -> None:
     _remember(job, op.node)
     archive = job.world.archive(op.digest)
-    job.world.node(op.node).install(archive, progress=_progress(report, "runtime"))
+    what = archive.kind.name.lower()
+    job.world.node(op.node).install(archive, progress=_progress(report, what))
 
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
@@ -274,11 +276,12 @@ def _remove_servers(job: Job, op: RemoveServers, report: Report) -> None:
 def _prune(job: Job, op: Prune, report: Report) -> None:
     report("removing old contents")
     kept = {model: frozenset(digests) for model, digests in op.models}
-    job.world.node(op.node).prune(kept, frozenset(op.runtimes))
+    job.world.node(op.node).prune(kept, frozenset(op.runtimes), frozenset(op.environments))
 
 
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     InstallRuntime: _install,
+    InstallEnvironment: _install,
     PushModel: _push,
     StartServer: _start,
     StopServer: _stop,

@@ -34,4 +34,4 @@ class World:
     probe: Callable[[tuple[Server, ...], Mapping[ServerId, str]], Mapping[ServerId, ServerSight]]
     view: Callable[[Record, RouterId], RouterView]
     folder: Callable[[str], Folder]  # a model's folder here
-    archive: Callable[[str], Archive]  # a runtime by digest
+    archive: Callable[[str], Archive]  # a runtime or an environment by digest

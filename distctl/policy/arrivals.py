@@ -10,6 +10,7 @@ from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, Server
 from distctl.cluster.spec import Node, Server
 from distctl.policy.operations import (
     ConfigureServer,
+    InstallEnvironment,
     InstallRuntime,
     Join,
     Leave,
@@ -59,19 +60,36 @@ def arrive(work: Work, node: Node) -> list[Outdated]:
 
 
 def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
-    """Bring runtime and models there."""
+    """Bring runtime, environments and models there."""
     installed = set()
     runtime = work.wish.runtimes.get(node.name, "")
     if runtime and runtime not in sight.runtimes:
         installed.add(work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node"))
     pushed = defaultdict[str, set[int]](set)
-    for model in sorted({m for server in node.servers for m in work.wish.models_of(server.id)}):
+    models = sorted({m for server in node.servers for m in work.wish.models_of(server.id)})
+    for digest, users in _environments(work, node, models).items():
+        if digest not in sight.environments:
+            install = InstallEnvironment(node.name, digest, tuple(users))
+            number = work.draft.add(install, "it is not on the node")
+            for model in users:
+                pushed[model].add(number)
+    for model in models:
         digest = work.wish.contents.get(model, "")
         if digest and digest not in sight.models.get(model, frozenset()):
             known = bool(sight.models.get(model))
             step = PushModel(node.name, model, digest, Sign.UPDATE if known else Sign.ADD)
             pushed[model].add(work.draft.add(step, "its files changed" if known else "it is not on the node"))
     return Ground(sight, frozenset(installed), pushed)
+
+
+def _environments(work: Work, node: Node, models: list[str]) -> dict[str, list[str]]:
+    """The environments that models of a node need, each with those that share it."""
+    found = defaultdict[str, list[str]](list)
+    wanted = work.wish.environments.get(node.name, {})
+    for model in models:
+        if digest := wanted.get(model):
+            found[digest].append(model)
+    return dict(sorted(found.items()))
 
 
 def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:

@@ -7,6 +7,8 @@ was drained. Where two servers would be taken out of use, one comes after the ot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Snapshot
@@ -39,15 +41,21 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
         _settle(work, router)
     for node in wish.spec.nodes:
         prune_contents(work, node)
+    for sentence in _notes(wish):
+        work.draft.note(sentence)
+    return work.draft.plan()
+
+
+def _notes(wish: Wish) -> Iterator[str]:
+    """What the reader should know of models, whatever is to be done."""
+    for name, why in sorted(wish.unresolved.items()):
+        yield f"{name}: its requirements are not resolved yet, which `up` does first: {why}"
     for shortage in wish.placement.shortages:
-        work.draft.note(
-            f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas fit ({shortage.why})"
-        )
+        yield f"{shortage.model}: {shortage.placed} of {shortage.wanted} replicas fit ({shortage.why})"
     for model in wish.spec.models:
         if model.replay == "auto" and model.name in wish.unread:
             why = f"its configuration could not be read ({wish.unread[model.name]})"
-            work.draft.note(f"{model.name}: replay stays off: {why}; write `replay: on` or `off` for it")
-    return work.draft.plan()
+            yield f"{model.name}: replay stays off: {why}; write `replay: on` or `off` for it"
 
 
 def _router(work: Work, router: RouterId) -> None:

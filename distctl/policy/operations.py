@@ -59,6 +59,21 @@ class InstallRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallEnvironment:
+    """Put the packages that some models need on a node."""
+
+    node: str
+    digest: str
+    models: tuple[str, ...]
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"install environment {self.digest} of {', '.join(self.models)}"
+
+
+@dataclass(frozen=True, slots=True)
 class PushModel:
     """Put a model's folder on a node."""
 
@@ -223,11 +238,12 @@ class RemoveNode:
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Remove contents that a node does not need any more: all but these (model to digests, and runtimes)."""
+    """Remove contents that a node does not need any more: all but these (of models, with their digests)."""
 
     node: str
     models: tuple[tuple[str, tuple[str, ...]], ...]
     runtimes: tuple[str, ...]
+    environments: tuple[str, ...] = ()
     sign: Sign = Sign.REMOVE
 
     @property
@@ -238,6 +254,7 @@ class Prune:
 
 Operation: TypeAlias = (
     InstallRuntime
+    | InstallEnvironment
     | PushModel
     | StartServer
     | StopServer

@@ -1,10 +1,12 @@
 """Old contents on a node: what can go so that disks do not fill, and what stays for a quick way back.
 
-Of each model the wanted content stays and the one before it; of runtimes only the wanted one. What a link
-points to always stays.
+Of each model the wanted content stays and the one before it, with the environments of both; of runtimes only
+the wanted one. What a link points to always stays.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from distctl.cluster.snapshot import NodeSight
 from distctl.cluster.spec import Node
@@ -20,13 +22,15 @@ def prune_contents(work: Work, node: Node) -> None:
     models = {model: _kept(work, node, sight, model) for model in sorted(sight.models)}
     runtimes = _runtimes(work, node, sight)
     old = [f"{m} {d}" for m, found in sorted(sight.models.items()) for d in sorted(found - models[m])]
+    environments = _environments(work, node, sight, models)
     old += [f"runtime {digest}" for digest in sorted(sight.runtimes - runtimes)]
+    old += [f"environment {digest}" for digest in sorted(sight.environments - environments)]
     if not old:
         return
     for model, digest in work.wish.contents.items():
         models[model] = models.get(model, frozenset()) | ({digest} if digest else set())
     kept = tuple((model, tuple(sorted(found))) for model, found in sorted(models.items()) if found)
-    step = Prune(node.name, kept, tuple(sorted(runtimes)))
+    step = Prune(node.name, kept, tuple(sorted(runtimes)), tuple(sorted(environments)))
     work.draft.add(step, f"no longer used: {', '.join(old)}", work.draft.on(node.name))
 
 
@@ -55,6 +59,18 @@ def _linked_then(work: Work, node: Node, sight: NodeSight, model: str) -> set[st
     renewed = {s.id.server for s in node.servers if model in work.wish.models_of(s.id)}
     renewed |= {server.server for server, name in work.unloaded if (server.node, name) == (node.name, model)}
     return {d for (server, name), d in sight.links.items() if name == model and server not in renewed}
+
+
+def _environments(
+    work: Work, node: Node, sight: NodeSight, models: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """The environments of contents that stay, and those that are wanted."""
+    kept = set(work.wish.environments.get(node.name, {}).values())
+    for model, digests in models.items():
+        for digest in digests:
+            if lock := sight.locks.get((model, digest)):
+                kept |= lock.digests
+    return frozenset(kept)
 
 
 def _runtimes(work: Work, node: Node, sight: NodeSight) -> frozenset[str]:

@@ -40,7 +40,7 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
 
 def _ours(sight: NodeSight, keep_models: bool) -> bool:
     """Whether anything of ours that is to go is on a node that was reached."""
-    found = (sight.owner, sight.units, sight.runtimes, sight.models and not keep_models)
+    found = (sight.owner, sight.units, sight.runtimes, sight.environments, sight.models and not keep_models)
     return sight.reachable and any(found)
 
 

@@ -20,13 +20,14 @@ class Wish:
     """The spec with every derived number: what `diff` compares a snapshot with.
 
     `contents` maps a model to its folder's digest, "" when Triton reads a path of the node's own; `runtimes`
-    maps a node to the runtime it needs; `settings` a server to the digest of how it is to be started, models
-    aside; `scripts` a server to the digest of its whole start script; `structures` a router to the digest
-    of its pools and servers while replicas join and leave (`growing`), `settled` of those at the end;
-    `configs` a router to the digest of its file as the record has it now.
-    `awaited` are draining nodes whose last request somebody waits for; `stateful` are models whose open
-    sequences and streams a new version in their place would end; `unread` says of models why nothing is known
-    of their state.
+    maps a node to the runtime it needs, `environments` a node to those that its models need, by model;
+    `unresolved` maps a model to the reason why nobody knows yet what it needs; `settings` maps a server to
+    the digest of how it is to be started, models aside; `scripts` a server to the digest of its whole start
+    script; `structures` a router to the digest of its pools and servers while replicas join and leave
+    (`growing`), `settled` of those at the end; `configs` a router to the digest of its file as the record
+    has it now. `awaited` are draining nodes whose last request somebody waits for; `stateful` are models
+    whose open sequences and streams a new version in their place would end; `unread` says of models why
+    nothing is known of their state.
     """
 
     spec: Spec
@@ -34,6 +35,8 @@ class Wish:
     placement: Placement
     contents: Mapping[str, str] = field(default_factory=dict)
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unresolved: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[ServerId, str] = field(default_factory=dict)
     scripts: Mapping[ServerId, str] = field(default_factory=dict)
     structures: Mapping[RouterId, str] = field(default_factory=dict)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from distctl.cluster.content import Archive, Folder
+from distctl.cluster.content import Archive, Folder, Kind
+from distctl.cluster.needs import LOCK, Lock, parse_lock
 from distctl.cluster.snapshot import Identity, NodeSight, Owner, UnitSight
 from distctl.cluster.spec import Server, ServerId
 from distctl.errors import ForeignNode, NodeError, NodeLocked, StaleGeneration, Unreachable
@@ -49,6 +50,8 @@ class FakeMachine:
     facts: dict[str, str] = field(default_factory=dict)
     owner: Owner | None = None
     runtimes: set[str] = field(default_factory=set)
+    environments: set[str] = field(default_factory=set)
+    locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
     models: dict[str, set[str]] = field(default_factory=dict)
     units: dict[str, FakeUnit] = field(default_factory=dict)
     boot: int = 1
@@ -93,6 +96,8 @@ class FakeNode:
                 owner=m.owner,
                 units={name: _unit_sight(name, unit) for name, unit in m.units.items()},
                 runtimes=frozenset(m.runtimes),
+                environments=frozenset(m.environments),
+                locks={key: lock for key, lock in m.locks.items() if key[1] in m.models.get(key[0], ())},
                 models={model: frozenset(digests) for model, digests in m.models.items()},
                 links={
                     (unit.server.id.server, model): content
@@ -136,6 +141,7 @@ class FakeNode:
             if not keep_models:
                 machine.models.clear()
             machine.runtimes.clear()
+            machine.environments.clear()
             machine.owner = None
 
     def configure(self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]) -> bool:
@@ -193,9 +199,10 @@ class FakeNode:
             return [f"the log of {unit}"][:lines]
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
-        """Store a runtime."""
+        """Store a runtime or an environment."""
         with self._change(f"install {archive.digest}") as machine:
-            machine.runtimes.add(archive.digest)
+            kept = machine.runtimes if archive.kind is Kind.RUNTIME else machine.environments
+            kept.add(archive.digest)
             if progress:
                 progress(archive.size, archive.size)
 
@@ -203,13 +210,21 @@ class FakeNode:
         """Store a model's folder."""
         with self._change(f"push {model}") as machine:
             machine.models.setdefault(model, set()).add(folder.digest)
+            if lock := folder.made.get(LOCK):
+                machine.locks[model, folder.digest] = parse_lock(lock.decode().splitlines())
             if progress:
                 progress(folder.size, folder.size)
 
-    def prune(self, keep_models: Mapping[str, frozenset[str]], keep_runtimes: frozenset[str]) -> None:
+    def prune(
+        self,
+        keep_models: Mapping[str, frozenset[str]],
+        keep_runtimes: frozenset[str],
+        keep_environments: frozenset[str] = frozenset(),
+    ) -> None:
         """Forget every content that is not named."""
         with self._change("prune") as machine:
             machine.runtimes &= keep_runtimes
+            machine.environments &= keep_environments
             kept = {
                 model: found & keep_models.get(model, frozenset()) for model, found in machine.models.items()
             }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import queue
 import shutil
 import signal
@@ -29,7 +30,12 @@ import pytest
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import triton_to_np_dtype
 
-from distctl.adapters.artifacts import Artifacts
+from distctl.adapters.artifacts import Artifacts, default_cache
+from distctl.adapters.environments import Environments
+from distctl.adapters.folders import furnished, read_folder
+from distctl.adapters.requirements import read_requirements
+from distctl.cluster.content import Archive
+from distctl.cluster.needs import Lock, Target
 from distctl.cluster.spec import Server, ServerId
 from distctl.commands.triton import KEY_HEADER, Python, TritonSettings, memory_prefix, run_script, unit_name
 from distctl.facts import python as pythons
@@ -120,8 +126,9 @@ def triton(
     (folder / "repository").symlink_to(models)
     (folder / "key").write_text("a key of the suite\n")
     runtime = Artifacts.from_environment().runtime(interpreter.version)
-    with tarfile.open(runtime.path) as archive:
-        archive.extractall(root / "runtime" / runtime.digest)
+    for archive in (runtime, *_environments(models, interpreter.version)):
+        with tarfile.open(archive.path) as packed:
+            packed.extractall(root / archive.kind.value / archive.digest)
     python = Python(interpreter.version, interpreter.path, interpreter.library)
     settings = TritonSettings("127.0.0.1", runtime=runtime.digest, python=python, exit_seconds=5)
     names = sorted(model.name for model in models.iterdir() if model.name not in NOT_LOADED_AT_START)
@@ -135,6 +142,20 @@ def triton(
         yield Triton(server, "a key of the suite")
     finally:
         _end(process, memory_prefix(str(root), server))
+
+
+def _environments(models: Path, python: str) -> Iterator[Archive]:
+    """What models with needs ask for; their folders get what they have on a node."""
+    target = Target(python, platform.machine(), (2, 35))
+    made = Environments(default_cache())
+    for folder in models.iterdir():
+        if requirements := read_requirements(folder):
+            environment = made.resolve(requirements, target, lambda: None)
+            lock = Lock(requirements.digest, {target: environment})
+            for name, content in furnished(read_folder(folder), lock).made.items():
+                (folder / name).write_bytes(content)
+                (folder / name).chmod(0o755)
+            yield made.archive(requirements, environment, lambda: None)
 
 
 def _free_ports(count: int) -> list[int]:

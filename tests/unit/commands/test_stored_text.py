@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distctl.cluster.needs import Environment, Lock, Target, Wheel
 from distctl.commands.stored import Stored, parse_listing
 
 TEXT = (
@@ -22,6 +23,15 @@ def test_a_listing():
 def test_a_link_to_another_model_of_ours_is_not_this_models_content():
     text = "link\tdefault\tdigits\t../../../models/other/aa\n"
     assert parse_listing(text).links == {("default", "digits"): ""}
+
+
+def test_environments_and_what_a_stored_content_needs():
+    target = Target("3.11", "x86_64", (2, 35))
+    lock = Lock("0123", {target: Environment(target, (Wheel("idna-3.20-py3-none-any.whl", "b" * 64),))})
+    lines = "".join(f"lock\twords\taa\t{line}\n" for line in lock.text.splitlines())
+    found = parse_listing(f"environments\tdd8c\nmodel\twords\taa\n{lines}")
+    assert found.environments == frozenset({"dd8c"})
+    assert found.locks == {("words", "aa"): lock}
 
 
 @given(st.text())
