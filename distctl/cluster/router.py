@@ -121,7 +121,7 @@ class RouterView:
     tls: Tls | None = None
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
-    drops_root: bool = False  # root starts it: its workers become nobody, in a folder with nothing in it
+    drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
 
 
 @dataclass(frozen=True, slots=True)

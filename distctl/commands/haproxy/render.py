@@ -207,8 +207,13 @@ def _weight(slot: Slot) -> str:
 
 
 def _slow_start(pool: Pool) -> str:
-    """A server's share grows from nothing; where keys hang on weights that would only move them twice."""
-    return "" if pool.policy in ("prefix", "sequence") else f" slowstart {SLOW_START}s"
+    """A server's share grows from nothing.
+
+    Where keys hang on weights that would only move them twice; where requests are counted a server that came
+    up is not flooded anyway, and HAProxy would let its count grow as slowly.
+    """
+    steady = pool.policy in ("prefix", "sequence") or pool.admission is not None
+    return "" if steady else f" slowstart {SLOW_START}s"
 
 
 def _tries(hold: Hold, pause: int) -> int:

@@ -137,14 +137,14 @@ def test_clients_show_a_certificate_where_they_are_asked_for_one(make_router: Ma
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-def test_workers_of_root_are_nobody_in_a_folder_with_nothing_in_it(make_router: Make) -> None:
+def test_workers_of_root_are_nobody_in_a_folder_with_two_sockets_alone(make_router: Make) -> None:
     """A reload still hands sequences over, and keys and certificates still change."""
     router = make_router(tls=Tls(OLD.pem, OLD.key), drops_root=True)
     router.apply()
     status = Path(f"/proc/{router.look().pid}/status").read_text()
     assert "\nUid:\t65534\t65534\t65534\t65534\n" in status and "\nGroups:\t \n" in status
     assert Path(f"/proc/{router.look().pid}/root").readlink() == router.folder / "jail"
-    assert {path.name for path in (router.folder / "jail").iterdir()} == {"jail", "peers.sock"}
+    assert {path.name for path in (router.folder / "jail").iterdir()} == {"jail", "peers.sock", "admin.sock"}
     assert (router.folder / "jail").stat().st_mode & 0o777 == 0o711
     assert (router.folder / "jail" / "peers.sock").stat().st_mode & 0o777 == 0o600
     context, body = trusting(), b'{"inputs":[],"parameters":{"sequence_id":7}}'
