@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from uuid import uuid4
 
+from distctl.app.pins import pin_images
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
@@ -34,6 +35,7 @@ from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
+from distctl.policy.images import FACT
 from distctl.policy.plan import Plan
 from distctl.policy.ports import taken_ports
 from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
@@ -110,9 +112,11 @@ def prepare(
     prune: bool = False,
     adopt: bool = False,
     awaited: Sequence[str] = (),
+    fresh: bool = False,
 ) -> Prepared:
     """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
 
+    `fresh`: images mean what their registries say now, not what the record remembers.
     `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
     Raises ForeignNode when the nodes belong to another cluster or record.
     """
@@ -122,7 +126,8 @@ def prepare(
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
-    facts = _facts(record, snapshot)
+    pins = pin_images(session, record, snapshot, fresh=fresh)
+    facts = _facts(record, snapshot, pins)
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
@@ -134,10 +139,19 @@ def prepare(
     return _with_ways(found, session, keeper, prune=prune)
 
 
-def _facts(record: Record, snapshot: Snapshot) -> list[Change]:
-    """What was read from nodes. What was measured from there is kept until it is measured again."""
-    kept = {n: {ROUND_TRIP: f[ROUND_TRIP]} for n, f in record.facts.items() if ROUND_TRIP in f}
-    facts = [SetFacts(n, {**kept.get(n, {}), **s.facts}) for n, s in snapshot.nodes.items() if s.reachable]
+def _facts(record: Record, snapshot: Snapshot, pins: Mapping[str, str]) -> list[Change]:
+    """What was read from nodes, and what their images mean.
+
+    What was measured from there is kept until it is measured again, and an image's meaning while nobody says
+    another one.
+    """
+    kept = {n: {key: f[key] for key in (ROUND_TRIP, FACT) if key in f} for n, f in record.facts.items()}
+    pinned = {name: {FACT: text} for name, text in pins.items()}
+    facts = [
+        SetFacts(n, {**kept.get(n, {}), **s.facts, **pinned.get(n, {})})
+        for n, s in snapshot.nodes.items()
+        if s.reachable
+    ]
     return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
 
 

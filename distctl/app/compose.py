@@ -19,6 +19,7 @@ from distctl.config import Inventory, find, load
 if TYPE_CHECKING:
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.images import Images
     from distctl.adapters.node_site import NodeSite
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
@@ -44,6 +45,7 @@ class Parts:
     clock: SystemClock
     connections: Connections
     artifacts: Artifacts
+    images: Images
     world: World
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
 
@@ -55,6 +57,7 @@ class Makers:
     session: Session
     connections: Connections
     artifacts: Artifacts
+    images: Images
     clock: SystemClock
     sites: dict[str, NodeSite] = field(default_factory=dict)
     tritons: dict[ServerId, TritonClient] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class Makers:
                     self.connections.connector(node),
                     self.session.spec.cluster,
                     self.artifacts.digest,
+                    pins=self.images,
                     clock=self.clock.now,
                 )
             return self.sites[name]
@@ -166,6 +170,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
     """The cluster of an inventory, ready for use; everything it opened is closed at the end."""
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
+    from distctl.adapters.images import Images
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
     from distctl.app.session import Session
@@ -188,8 +193,9 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
     )
     connections = Connections(secret=secret, warn=warn)
     artifacts = Artifacts.from_environment()
+    images = Images(secret)
     session = Session(inventory)
-    makers = Makers(session, connections, artifacts, clock)
+    makers = Makers(session, connections, artifacts, images, clock)
     world = World(
         store=store,
         clock=clock,
@@ -201,7 +207,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here)
+    session.parts = Parts(store, clock, connections, artifacts, images, world, makers.from_here)
     try:
         yield session
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from distctl.app.pins import pins
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.errors import NodeError
@@ -43,6 +44,7 @@ def wish_of(
         placement=placement,
         contents=contents,
         runtimes=runtimes,
+        images=pins(session),
         structures={router: session.structure(meanwhile, router) for router in spec.router_ids},
         settled={router: session.structure(in_the_end, router) for router in spec.router_ids},
         leaving=session.leaving(record),

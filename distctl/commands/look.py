@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distctl.commands import stored, units
+from distctl.commands import container, images, stored, units
 from distctl.commands.files import quote
 from distctl.commands.paths import HOME_FOLDER, SYSTEM_FOLDER
 
@@ -23,10 +23,12 @@ def root_expression(cluster: str, node: str, *, directory: str | None, become: b
     return f"{base}/{quote(cluster)}/{quote(node)}"
 
 
-def opening(root: str, python: str = "") -> str:
-    """Lines that set what probes read: `root` (a shell word), the nearest folder that exists, a Python."""
+def opening(root: str, python: str = "", engine: str = "") -> str:
+    """Lines that set what probes read: `root` (a shell word), the nearest folder that exists, a Python, and
+    the engine that containers are to run in (`any`, or empty for none)."""
     return f"""root={root}
 wanted_python={quote(python)}
+wanted_engine={quote(engine)}
 base=$root
 while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-/}}; done
 """
@@ -36,6 +38,8 @@ while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-
 SECTIONS = (
     ("owner", 'cat "$root/owner"'),
     ("units", f'cd "$root" || exit 0\n{units.states("units")}'),
+    ("containers", container.states()),
+    ("images", images.listing()),
     ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
     ("end", ":"),
 )

@@ -15,9 +15,6 @@ from distctl.cluster.spec import (
     ModelSpec,
     Node,
     RouterSpec,
-    Runtime,
-    RuntimeKind,
-    SecretRef,
     Server,
     ServerId,
     Source,
@@ -30,12 +27,12 @@ from distctl.config.inventory import Origin
 from distctl.config.models import InventorySection, ModelSection, NodeSection, RouterSection, StoreSection
 from distctl.config.patterns import expand
 from distctl.config.problems import Path, Problem, line_of
+from distctl.config.runtime import RuntimeSection
+from distctl.config.runtimes import kind_problems, runtime, secret
 from distctl.config.settings import (
     BecomeSection,
     NoBecome,
     NoServers,
-    RuntimeSection,
-    SecretSection,
     ServersSection,
     Settings,
     SshSection,
@@ -74,6 +71,7 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
         if problems or addresses is None or serve is None:
             continue
         merged = merge.merge(levels)
+        built.problems += kind_problems(key, merged)
         settings = Settings.model_validate(merge.nested(merged))
         said = merge.origins(merged, lines)
         for name, address, serve_address in zip(names, addresses, serve, strict=True):
@@ -148,7 +146,7 @@ def _node(
         address=address,
         serve_address=serve,
         ssh=_ssh(settings.ssh or SshSection(), base),
-        runtime=_runtime(settings.runtime or RuntimeSection()),
+        runtime=runtime(settings.runtime or RuntimeSection()),
         servers=_servers(name, serve, settings.servers or ServersSection()),
         labels=dict(settings.labels or {}),
         timeouts=_timeouts(settings.timeouts or TimeoutsSection()),
@@ -182,27 +180,8 @@ def _become(said: BecomeSection | None) -> Become | None:
     return None if said is None or isinstance(said, NoBecome) else Become(secret(said.password))
 
 
-def _runtime(said: RuntimeSection) -> Runtime:
-    kind = RuntimeKind(said.kind or "binary")
-    environment, arguments = dict(said.environment or {}), tuple(said.arguments or ())
-    return Runtime(kind, said.path, said.python, environment, arguments)
-
-
 def _timeouts(said: TimeoutsSection) -> Timeouts:
     return Timeouts(**{key: value for key, value in said.model_dump().items() if value is not None})
-
-
-def secret(said: SecretSection | None) -> SecretRef | None:
-    """Where a secret is to be read, as the spec keeps it."""
-    if said is None:
-        return None
-    if said.env is not None:
-        return SecretRef("env", (said.env,))
-    return (
-        SecretRef("file", (said.file,))
-        if said.file is not None
-        else SecretRef("command", tuple(said.command or ()))
-    )
 
 
 def _file(text: str | None, base: File) -> File | None:
@@ -233,13 +212,15 @@ def _origins(
 def _defaults(node: Node) -> dict[str, str]:
     """What holds where nothing is said."""
     values = {"runtime.kind": node.runtime.kind.value}
+    if node.contained:
+        values |= {"runtime.image": node.runtime.container.image, "runtime.network": "host"}
     if node.servers:
         values |= {"servers.per": "node", "servers.ports": str(FIRST_PORT)}
     if node.connection is Connection.SSH:
         values |= dict.fromkeys(LEFT_TO_SSH, "as ~/.ssh/config and the agent say")
         values["ssh.host_keys"] = node.ssh.host_keys
     standard = Timeouts()
-    for word in ("connect", "start", "load", "drain"):
+    for word in ("connect", "start", "load", "drain", *(["pull"] if node.contained else [])):
         values[f"timeouts.{word}"] = show_duration(getattr(standard, word))
     return values
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from distctl.config.settings import Secret, Section, Settings
+from distctl.config.sections import Secret, Section
+from distctl.config.settings import Settings
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,

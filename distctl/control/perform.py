@@ -33,6 +33,7 @@ from distctl.policy.operations import (
     LoadReplica,
     Operation,
     Prune,
+    PullImage,
     PushModel,
     RemoveNode,
     SetRouterUp,
@@ -87,6 +88,11 @@ def _install(job: Job, op: InstallRuntime, report: Report) -> None:
     _remember(job, op.node)
     archive = job.world.archive(op.digest)
     job.world.node(op.node).install(archive, progress=_progress(report, "runtime"))
+
+
+def _pull(job: Job, op: PullImage, report: Report) -> None:
+    _remember(job, op.node)
+    job.world.node(op.node).pull(report=report)
 
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
@@ -225,6 +231,7 @@ def _prune(job: Job, op: Prune, report: Report) -> None:
 
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     InstallRuntime: _install,
+    PullImage: _pull,
     PushModel: _push,
     StartServer: _start,
     StopServer: _stop,

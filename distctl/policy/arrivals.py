@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from distctl.cluster.image import Pinned
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, UnitSight
 from distctl.cluster.spec import Node, Server
@@ -14,6 +15,7 @@ from distctl.policy.operations import (
     Join,
     Leave,
     LoadReplica,
+    PullImage,
     PushModel,
     Sign,
     StartServer,
@@ -59,10 +61,7 @@ def arrive(work: Work, node: Node) -> list[Outdated]:
 
 def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
     """Bring runtime and models there."""
-    installed = set()
-    runtime = work.wish.runtimes.get(node.name, "")
-    if runtime and runtime not in sight.runtimes:
-        installed.add(work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node"))
+    installed = _runtime(work, node, sight)
     pushed = defaultdict[str, set[int]](set)
     for model in sorted({m for server in node.servers for m in work.wish.models_of(server.id)}):
         digest = work.wish.contents.get(model, "")
@@ -70,7 +69,26 @@ def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
             known = bool(sight.models.get(model))
             step = PushModel(node.name, model, digest, Sign.UPDATE if known else Sign.ADD)
             pushed[model].add(work.draft.add(step, "its files changed" if known else "it is not on the node"))
-    return Ground(sight, frozenset(installed), pushed)
+    return Ground(sight, installed, pushed)
+
+
+def _runtime(work: Work, node: Node, sight: NodeSight) -> frozenset[int]:
+    """Bring what servers run in there: an image, pulled before anything is stopped, or a runtime of ours."""
+    image = work.wish.images.get(node.name)
+    runtime = work.wish.runtimes.get(node.name, "")
+    if image is not None:
+        if not image.digest or image.content not in sight.images:
+            return frozenset({work.draft.add(PullImage(node.name, image.text), _why_pull(image, sight))})
+    elif runtime and runtime not in sight.runtimes:
+        return frozenset({work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node")})
+    return frozenset()
+
+
+def _why_pull(image: Pinned, sight: NodeSight) -> str:
+    there = sight.images.get(str(image.image))
+    if there and image.digest:
+        return f"its tag moved: the node has {there[:19]}"
+    return "it is not on the node"
 
 
 def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:

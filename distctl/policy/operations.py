@@ -59,6 +59,20 @@ class InstallRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class PullImage:
+    """Let a node pull the image that its servers run in. `image` says which, for a reader."""
+
+    node: str
+    image: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"pull image {self.image}"
+
+
+@dataclass(frozen=True, slots=True)
 class PushModel:
     """Put a model's folder on a node."""
 
@@ -224,6 +238,7 @@ class Prune:
 
 Operation: TypeAlias = (
     InstallRuntime
+    | PullImage
     | PushModel
     | StartServer
     | StopServer

@@ -49,6 +49,8 @@ class FakeMachine:
     facts: dict[str, str] = field(default_factory=dict)
     owner: Owner | None = None
     runtimes: set[str] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)  # by name, as `NodeSight` has them
+    wanted_image: dict[str, str] = field(default_factory=dict)  # what a pull brings
     models: dict[str, set[str]] = field(default_factory=dict)
     units: dict[str, FakeUnit] = field(default_factory=dict)
     boot: int = 1
@@ -93,6 +95,7 @@ class FakeNode:
                 owner=m.owner,
                 units={name: _unit_sight(name, unit) for name, unit in m.units.items()},
                 runtimes=frozenset(m.runtimes),
+                images=dict(m.images),
                 models={model: frozenset(digests) for model, digests in m.models.items()},
                 links={
                     (unit.server.id.server, model): content
@@ -181,6 +184,12 @@ class FakeNode:
             machine.runtimes.add(archive.digest)
             if progress:
                 progress(archive.size, archive.size)
+
+    def pull(self, *, report: Callable[[str], None]) -> None:
+        """Have the image that is wanted there."""
+        with self._change("pull") as machine:
+            machine.images |= machine.wanted_image
+            report("pulling, 0 s")
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Store a model's folder."""

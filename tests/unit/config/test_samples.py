@@ -75,8 +75,6 @@ def test_the_commented_sample_has_every_key_that_works() -> None:
 
 def not_yet() -> list[str]:
     return [
-        "runtime:\n  kind: container",
-        "runtime: {image: x}",
         "servers: {per: gpu}",
         "models: {m: {source: 's3://b/m'}}",
         "models: {m: {source: 'node:/m', replicas: {min: 0, max: 6}}}",
@@ -84,7 +82,7 @@ def not_yet() -> list[str]:
         "models: {m: {source: 'node:/m', memory: {gpu: 6GiB}}}",
         "models: {m: {source: 'node:/m', timeouts: {first: 30s}}}",
         "routers: {main: {on: [n], tls: {certificate: c}}}",
-        "groups: {g: {runtime: {engine: docker}}}",
+        "groups: {g: {servers: {per: gpu}}}",
     ]
 
 
