@@ -63,6 +63,11 @@ class Registry:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """Answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def push(self, picture: Picture, name: str = "triton", tag: str = "1") -> str:
         """Store an image under a tag; what comes back is its name there."""
         for blob in picture.blobs:
