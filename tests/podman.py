@@ -83,10 +83,14 @@ class Podman:
         """The ids of the containers with a label, running or not."""
         return self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}").split()
 
+    def images(self, address: str) -> set[str]:
+        """The ids of the images of a registry."""
+        lines = self.run("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}").splitlines()
+        return {line.split()[0] for line in lines if line.split()[1].startswith(address)}
+
     def keep(self, address: str) -> None:
         """Remove the images of a registry, but keep their layers: the next run pulls them in no time."""
-        lines = self.run("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}").splitlines()
-        for id_ in {line.split()[0] for line in lines if line.split()[1].startswith(address)}:
+        for id_ in self.images(address):
             self.run("untag", id_)
             self.run("tag", id_, "localhost/suite:kept")
 

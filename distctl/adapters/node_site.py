@@ -20,7 +20,7 @@ from distctl.adapters.server_scripts import ServerScripts
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.snapshot import NodeSight, Owner
 from distctl.cluster.spec import Node, Server
-from distctl.commands import container, fence, images, look, stored, triton, units
+from distctl.commands import container_states, fence, images, look, stored, triton, units
 from distctl.commands.files import quote
 from distctl.commands.paths import NodePaths, default_root
 from distctl.errors import NodeError
@@ -123,7 +123,7 @@ class NodeSite:
             reachable=True,
             facts=self._facts,
             owner=fence.parse_owner(found.get("owner", "")),
-            units=container.parse_states(
+            units=container_states.parse_states(
                 found.get("containers", ""), units.parse_states(found.get("units", ""))
             ),
             runtimes=there.runtimes,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from uuid import uuid4
 
-from distctl.app.pins import pin_images
+from distctl.app.pins import learnt_facts, pin_images
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
@@ -35,7 +35,6 @@ from distctl.control.observe import observe
 from distctl.control.perform import Job
 from distctl.errors import LeaseHeld, NodeError
 from distctl.policy.diff import diff
-from distctl.policy.images import FACT
 from distctl.policy.plan import Plan
 from distctl.policy.ports import taken_ports
 from distctl.policy.reach import ROUND_TRIP, Way, lost, remedy, slowest, told, ways
@@ -126,8 +125,7 @@ def prepare(
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     learnt += _ended_pins(session, record)
     record = reduce(apply, learnt, record)
-    pins = pin_images(session, record, snapshot, fresh=fresh)
-    facts = _facts(record, snapshot, pins)
+    facts = learnt_facts(record, snapshot, pin_images(session, record, snapshot, fresh=fresh))
     if keeper is not None:
         session.store.commit(keeper.lease.token, [*learnt, *facts])
     session.remember(record)
@@ -137,22 +135,6 @@ def prepare(
     plan = diff(wish, record, usable)
     found = Prepared(plan, wish, record, snapshot, troubles=tuple(troubles.values()))
     return _with_ways(found, session, keeper, prune=prune)
-
-
-def _facts(record: Record, snapshot: Snapshot, pins: Mapping[str, str]) -> list[Change]:
-    """What was read from nodes, and what their images mean.
-
-    What was measured from there is kept until it is measured again, and an image's meaning while nobody says
-    another one.
-    """
-    kept = {n: {key: f[key] for key in (ROUND_TRIP, FACT) if key in f} for n, f in record.facts.items()}
-    pinned = {name: {FACT: text} for name, text in pins.items()}
-    facts = [
-        SetFacts(n, {**kept.get(n, {}), **s.facts, **pinned.get(n, {})})
-        for n, s in snapshot.nodes.items()
-        if s.reachable
-    ]
-    return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
 
 
 def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool) -> Prepared:

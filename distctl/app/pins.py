@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from distctl.app.session import Session
 from distctl.cluster.image import Pinned
-from distctl.cluster.record import Record
+from distctl.cluster.record import Change, Record, SetFacts
 from distctl.cluster.snapshot import Snapshot
 from distctl.policy.images import FACT
+from distctl.policy.reach import ROUND_TRIP
 
 
 def pins(session: Session) -> dict[str, Pinned]:
@@ -31,3 +32,19 @@ def pin_images(session: Session, record: Record, snapshot: Snapshot, *, fresh: b
     seen = [sight.images for node in nodes if (sight := snapshot.nodes.get(node.name))]
     session.parts.images.settle(wanted, known, seen, fresh=fresh)
     return {name: f"{pin.image}@{pin.digest}" for name, pin in pins(session).items() if pin.digest}
+
+
+def learnt_facts(record: Record, snapshot: Snapshot, pins: Mapping[str, str]) -> list[Change]:
+    """What was read from nodes, and what their images mean.
+
+    What was measured from there is kept until it is measured again, and an image's meaning while nobody says
+    another one.
+    """
+    kept = {n: {key: f[key] for key in (ROUND_TRIP, FACT) if key in f} for n, f in record.facts.items()}
+    pinned = {name: {FACT: text} for name, text in pins.items()}
+    facts = [
+        SetFacts(n, {**kept.get(n, {}), **s.facts, **pinned.get(n, {})})
+        for n, s in snapshot.nodes.items()
+        if s.reachable
+    ]
+    return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distctl.commands import container, images, stored, units
+from distctl.commands import container_states, images, stored, units
 from distctl.commands.files import quote
 from distctl.commands.paths import HOME_FOLDER, SYSTEM_FOLDER
 
@@ -38,7 +38,7 @@ while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-
 SECTIONS = (
     ("owner", 'cat "$root/owner"'),
     ("units", f'cd "$root" || exit 0\n{units.states("units")}'),
-    ("containers", container.states()),
+    ("containers", container_states.states()),
     ("images", images.listing()),
     ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
     ("end", ":"),

@@ -13,9 +13,9 @@ from distctl.commands.container import (
     ContainerSettings,
     container_digest,
     labels,
-    parse_states,
     start,
 )
+from distctl.commands.container_states import parse_states
 from distctl.commands.triton import TritonSettings, run_script, settings_digest, unit
 
 ROOT = "/home/o'ps/prod/gpu01"
