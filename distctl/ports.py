@@ -121,10 +121,11 @@ class Depot(Protocol):
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
         """Put a runtime there and unpack it, unless it is there. Raises NodeError if the disk is full."""
 
-    def pull(self, *, report: Callable[[str], None]) -> None:
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
         """Bring the image of the node's containers there by its own engine, which changes nothing that runs.
 
-        `report` is told how far it is, every second or so. Raises NodeError, DeadlineExceeded.
+        What comes back are its name and digest. `report` is told how far it is, every second or so. Raises
+        NodeError, DeadlineExceeded.
         """
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:

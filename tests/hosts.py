@@ -106,7 +106,14 @@ class Host:
     """One machine. Made by `Hosts.add`; `address` is where it is reached on its first network."""
 
     def __init__(
-        self, hosts: Hosts, name: str, number: int, networks: Sequence[int], size: str, sshd: str
+        self,
+        hosts: Hosts,
+        name: str,
+        number: int,
+        networks: Sequence[int],
+        size: str,
+        sshd: str,
+        containers: str = "",
     ) -> None:
         self.name, self.hosts, self.networks = name, hosts, tuple(networks)
         self.addresses = {net: f"10.77.{hosts.slot * NETWORKS + net}.{number + 10}" for net in networks}
@@ -119,6 +126,8 @@ class Host:
         self._log: IO[bytes] | None = None
         self._wire()
         self._furnish(size, sshd)
+        if containers:
+            self._store_containers(containers)
         self.boot()
 
     # -- what a test does with it
@@ -261,6 +270,12 @@ class Host:
         if "ssh_host_rsa_key" in sshd:
             self._host_key("rsa")
 
+    def _store_containers(self, size: str) -> None:
+        """A disk for images that outlives a power cut: engines cannot lay their file systems over ours."""
+        place = self._root / "var/lib/containers"
+        place.mkdir(parents=True, exist_ok=True)
+        _do("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "distctl-host", str(place))
+
     def _host_key(self, kind: str) -> None:
         path = self._root / f"etc/distctl-host/ssh_host_{kind}_key"
         path.unlink(missing_ok=True)
@@ -324,13 +339,14 @@ class Hosts:
         size: str = "512m",
         sshd: str = "",
         trusted: bool = True,
+        containers: str = "",
     ) -> Host:
         """Make a host. Network 0 reaches this machine; the others join only the hosts that are on them.
 
         `size` is its disk; `sshd` are lines of sshd_config that win over ours; `trusted` puts its key into
-        the operator's known_hosts.
+        the operator's known_hosts; `containers` is the size of a disk for images, if it is to have one.
         """
-        host = Host(self, name, len(self._hosts), networks, size, sshd)
+        host = Host(self, name, len(self._hosts), networks, size, sshd, containers)
         self._hosts[name] = host
         if trusted:
             with self.known_hosts.open("a") as file:

@@ -204,7 +204,7 @@ class NodeSite:
         """Put a runtime there; see `ports.Depot`."""
         self._depot.install(archive, progress=progress)
 
-    def pull(self, *, report: Callable[[str], None]) -> None:
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
         """Pull the image of the node's containers; see `ports.Depot`."""
         wanted = self._node.runtime.container
         engine, pinned = engine_of(self._node, self.facts), self._pins.pinned(wanted.image)
@@ -212,9 +212,13 @@ class NodeSite:
         seconds = self._node.timeouts.pull
         self._images.pull(engine.name, pinned, access, seconds=seconds, report=report)
         there = self._look().images
-        digest = pinned.digest or there.get(str(pinned.image), "")
+        digest = there.get(pinned.content, "")
+        if not digest:
+            tried = f"pulling {pinned.text}"
+            raise NodeError(self._node.name, tried, f"{engine.name} pulled it and does not have it")
         self._pins.learn(wanted.image, digest)
         self._images.mark(engine.name, pinned.image, digest)
+        return str(pinned.image), digest
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Put a model's content there; see `ports.Depot`."""

@@ -8,7 +8,7 @@ from distctl.app.session import Session
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Change, Record, SetFacts
 from distctl.cluster.snapshot import Snapshot
-from distctl.policy.images import FACT
+from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.reach import ROUND_TRIP
 
 
@@ -19,19 +19,23 @@ def pins(session: Session) -> dict[str, Pinned]:
 
 
 def pin_images(session: Session, record: Record, snapshot: Snapshot, *, fresh: bool) -> Mapping[str, str]:
-    """Find out what images mean; what comes back is the record's fact of each node that runs one.
+    """Find out what images mean; what comes back is the record's fact of each node that has what is meant.
 
     `fresh`: as their registries say now; else as the record says, so that only a wish for the newest changes
-    what runs.
+    what runs. A node that has not got the newest yet keeps its fact until it was pulled there.
     """
     nodes = [node for node in session.spec.nodes if node.contained]
     if not nodes:
         return {}
     wanted = {node.runtime.container.image: node.runtime.container.login for node in nodes}
     known = [facts[FACT] for facts in record.facts.values() if FACT in facts]
-    seen = [sight.images for node in nodes if (sight := snapshot.nodes.get(node.name))]
-    session.parts.images.settle(wanted, known, seen, fresh=fresh)
-    return {name: f"{pin.image}@{pin.digest}" for name, pin in pins(session).items() if pin.digest}
+    seen = {node.name: sight.images for node in nodes if (sight := snapshot.nodes.get(node.name))}
+    session.parts.images.settle(wanted, known, seen.values(), fresh=fresh)
+    return {
+        name: Given(str(pin.image), pin.digest, snapshot.at).text
+        for name, pin in pins(session).items()
+        if pin.digest and pin.content in seen.get(name, ())
+    }
 
 
 def learnt_facts(record: Record, snapshot: Snapshot, pins: Mapping[str, str]) -> list[Change]:
@@ -41,10 +45,17 @@ def learnt_facts(record: Record, snapshot: Snapshot, pins: Mapping[str, str]) ->
     another one.
     """
     kept = {n: {key: f[key] for key in (ROUND_TRIP, FACT) if key in f} for n, f in record.facts.items()}
-    pinned = {name: {FACT: text} for name, text in pins.items()}
+    pinned = {name: {FACT: _same(record, name, text)} for name, text in pins.items()}
     facts = [
         SetFacts(n, {**kept.get(n, {}), **s.facts, **pinned.get(n, {})})
         for n, s in snapshot.nodes.items()
         if s.reachable
     ]
     return [fact for fact in facts if record.facts.get(fact.node) != fact.facts]
+
+
+def _same(record: Record, node: str, text: str) -> str:
+    """The fact as it was written when it says the same: the time in it is that of the change."""
+    before = record.facts.get(node, {}).get(FACT, "")
+    old, new = given_fact(before), given_fact(text)
+    return before if (old.name, old.digest) == (new.name, new.digest) else text

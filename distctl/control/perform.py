@@ -16,6 +16,7 @@ from distctl.cluster.record import (
     DropRouter,
     Known,
     Replica,
+    SetFacts,
     SetKnown,
     SetReplica,
     SetRouter,
@@ -25,6 +26,7 @@ from distctl.control.loading import reload_model, require_ready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
 from distctl.errors import HealthGateFailed, NodeError
+from distctl.policy.images import FACT, Given
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -91,8 +93,12 @@ def _install(job: Job, op: InstallRuntime, report: Report) -> None:
 
 
 def _pull(job: Job, op: PullImage, report: Report) -> None:
+    """The record names what a node was given once it is there: a pull that fails changes nothing."""
     _remember(job, op.node)
-    job.world.node(op.node).pull(report=report)
+    name, digest = job.world.node(op.node).pull(report=report)
+    known = job.world.store.load().facts.get(op.node, {})
+    given = Given(name, digest, job.world.clock.now())
+    job.world.store.commit(job.token, [SetFacts(op.node, {**known, FACT: given.text})])
 
 
 def _push(job: Job, op: PushModel, report: Report) -> None:

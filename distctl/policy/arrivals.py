@@ -9,6 +9,7 @@ from distctl.cluster.image import Pinned
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, UnitSight
 from distctl.cluster.spec import Node, Server
+from distctl.policy.images import FACT, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
     InstallRuntime,
@@ -78,16 +79,16 @@ def _runtime(work: Work, node: Node, sight: NodeSight) -> frozenset[int]:
     runtime = work.wish.runtimes.get(node.name, "")
     if image is not None:
         if not image.digest or image.content not in sight.images:
-            return frozenset({work.draft.add(PullImage(node.name, image.text), _why_pull(image, sight))})
+            return frozenset({work.draft.add(PullImage(node.name, image.text), _why_pull(work, node, image))})
     elif runtime and runtime not in sight.runtimes:
         return frozenset({work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node")})
     return frozenset()
 
 
-def _why_pull(image: Pinned, sight: NodeSight) -> str:
-    there = sight.images.get(str(image.image))
-    if there and image.digest:
-        return f"its tag moved: the node has {there[:19]}"
+def _why_pull(work: Work, node: Node, image: Pinned) -> str:
+    before = given_fact(work.record.facts.get(node.name, {}).get(FACT, ""))
+    if before.name == str(image.image) and before.digest != image.digest:
+        return f"its tag moved: it was {before.digest[:19]}"
     return "it is not on the node"
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distctl.cluster.image import Image, Pinned
+from distctl.cluster.snapshot import Instant
 
-FACT = "image"  # of a node, in the record: `NAME:TAG@DIGEST` as it was pinned there last
+FACT = "image"  # of a node, in the record: `NAME:TAG@DIGEST SECONDS`, what it was given last and when
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,42 @@ def pin(
 ) -> Pinned:
     """What is meant by an image. Pure.
 
-    `answer` is None where no registry was asked, `known` are the facts of that kind in the record, `seen` the
-    images of the nodes in the inventory's order, by name.
+    `answer` is None where no registry was asked, `known` are the facts of that kind in the record, of which
+    the newest counts, `seen` the images of the nodes in the inventory's order, by name.
     """
     if image.digest:
         return Pinned(image, image.digest, "inventory")
     if answer is not None and answer.digest:
         return Pinned(image, answer.digest, "registry")
     problem, missing = (answer.problem, answer.missing) if answer else ("", image.local)
-    for text in known:
-        name, _, digest = text.rpartition("@")
-        if name == str(image):
-            return Pinned(image, digest, "record", problem)
+    given = [fact for text in known if (fact := given_fact(text)).name == str(image)]
+    if given:
+        return Pinned(image, max(given, key=lambda fact: fact.at).digest, "record", problem)
     for images in seen:
         if digest := images.get(str(image), ""):
             return Pinned(image, digest, "node", problem)
     return Pinned(image, problem=problem, missing=missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a node was given: an image's name, its digest, and when."""
+
+    name: str = ""
+    digest: str = ""
+    at: Instant = 0.0
+
+    @property
+    def text(self) -> str:
+        """The fact as the record keeps it."""
+        return f"{self.name}@{self.digest} {self.at:.0f}"
+
+
+def given_fact(text: str) -> Given:
+    """The fact that was written; an empty one for anything else."""
+    words, _, at = text.partition(" ")
+    name, _, digest = words.rpartition("@")
+    return Given(name, digest, float(at)) if name and at.isdecimal() else Given()
 
 
 def told(pinned: Pinned) -> str:

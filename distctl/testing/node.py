@@ -185,11 +185,12 @@ class FakeNode:
             if progress:
                 progress(archive.size, archive.size)
 
-    def pull(self, *, report: Callable[[str], None]) -> None:
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
         """Have the image that is wanted there."""
         with self._change("pull") as machine:
             machine.images |= machine.wanted_image
             report("pulling, 0 s")
+            return next((n, d) for n, d in machine.wanted_image.items() if "@" not in n)
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Store a model's folder."""

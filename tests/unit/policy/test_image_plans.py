@@ -59,11 +59,12 @@ def test_a_moved_tag_is_seen_by_plan_and_up_alone() -> None:
     operator.registry[IMAGE] = NEW
     plan = operator.plan(fresh=True)
     why = {step.why for step in plan.steps if "pull image" in step.operation.text}
-    assert why == {f"its tag moved: the node has {OLD[:19]}"}
+    assert why == {f"its tag moved: it was {OLD[:19]}"}
     assert operator.plan().empty, "scale and drain do not roll an image"
     operator.up()
     assert operator.promise.kept()
     assert operator.plan(fresh=True).empty
+    assert operator.plan().empty, "the record has it now"
 
 
 def test_a_registry_that_does_not_answer_changes_nothing() -> None:

@@ -9,7 +9,7 @@ from distctl.policy.images import Answer, pin, told
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 TAG = parse_image("nvcr.io/nvidia/t:1")
-KNOWN = [f"nvcr.io/nvidia/t:1@{B}"]
+KNOWN = [f"nvcr.io/nvidia/t:1@{A} 100", f"nvcr.io/nvidia/t:1@{B} 200", f"nvcr.io/nvidia/t:2@{C} 300"]
 SEEN = [{}, {"nvcr.io/nvidia/t:1": C}]
 SILENT = Answer(problem="nvcr.io does not answer here: timed out")
 
@@ -46,7 +46,7 @@ def test_names_that_are_none(text: str) -> None:
         (Answer(A), KNOWN, SEEN, A, "registry"),
         (SILENT, KNOWN, SEEN, B, "record"),
         (None, KNOWN, SEEN, B, "record"),
-        (SILENT, ["nvcr.io/nvidia/t:2@x"], SEEN, C, "node"),
+        (SILENT, [f"nvcr.io/nvidia/t:2@{A} 1", "damaged"], SEEN, C, "node"),
         (SILENT, [], [], "", ""),
     ],
     ids=["the registry first", "then the record", "or nobody asked", "then a node", "nobody knows"],
