@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
+from typing import Any
 
 from distctl.cluster.image import Image
 from distctl.policy.images import Answer
@@ -73,7 +74,7 @@ def _head(url: str, authorization: str, patience: float) -> Message:
     request = urllib.request.Request(url, method="HEAD", headers={"Accept": MANIFESTS})  # noqa: S310 - ours
     if authorization:
         request.add_unredirected_header("Authorization", authorization)
-    with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310
+    with _opened(request, patience) as answer:
         headers: Message = answer.headers
         return headers
 
@@ -91,10 +92,16 @@ def _authorization(wanted: str, credentials: Credentials | None, patience: float
     request = urllib.request.Request(f"{realm}?{urllib.parse.urlencode(words)}")  # noqa: S310 - checked above
     if basic:
         request.add_unredirected_header("Authorization", basic)
-    with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310
+    with _opened(request, patience) as answer:
         found = json.load(answer)
     token = found.get("token") or found.get("access_token") if isinstance(found, dict) else ""
     return f"Bearer {token}" if token else ""
+
+
+def _opened(request: urllib.request.Request, patience: float) -> Any:
+    """The answer, by the proxy that the environment names; what is on this machine needs none."""
+    proxies: dict[str, str] | None = {} if _loopback(request.host) else None
+    return urllib.request.build_opener(urllib.request.ProxyHandler(proxies)).open(request, timeout=patience)
 
 
 def _basic(credentials: Credentials) -> str:

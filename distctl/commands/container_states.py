@@ -29,7 +29,7 @@ for engine in $engines; do
     command -v "$engine" >/dev/null || continue
     ids=$(timeout 20 "$engine" ps --all --quiet --no-trunc --filter "label={LABEL}.root=$root" 2>/dev/null)
     [ -n "$ids" ] || continue
-    "$engine" inspect --format '{line}' $ids |
+    timeout 20 "$engine" inspect --format '{line}' $ids |
     while IFS='	' read -r mark server settings ports running pid; do
         process=
         [ "$running" = true ] && fields "$pid" && process="$boot $pid $started"
