@@ -14,8 +14,17 @@ from distctl.facts.probe import Facts, Probe, number, only, pairs
 ENGINES = ("docker", "podman")
 CDI_IN_DOCKER = (28, 3)  # the first docker that has CDI switched on (its release notes)
 
-_DOCKER = r"version={{.ServerVersion}}\nrootless={{.SecurityOptions}}\nruntimes={{json .Runtimes}}\nstorage={{.DockerRootDir}}"  # noqa: E501
-_PODMAN = r"version={{.Version.Version}}\nrootless={{.Host.Security.Rootless}}\nstorage={{.Store.GraphRoot}}"
+# A line break that a template writes itself: docker prints a plain \n in it as it stands.
+_BREAK = '{{"\\n"}}'
+_DOCKER = _BREAK.join(
+    (
+        *("version={{.ServerVersion}}", "rootless={{.SecurityOptions}}"),
+        *("runtimes={{json .Runtimes}}", "storage={{.DockerRootDir}}"),
+    )
+)
+_PODMAN = _BREAK.join(
+    ("version={{.Version.Version}}", "rootless={{.Host.Security.Rootless}}", "storage={{.Store.GraphRoot}}")
+)
 
 # `docker` may be podman in disguise (podman-docker). What --init runs is a package apart with podman.
 _ENGINES = f"""[ -n "$wanted_engine" ] || exit 0
@@ -65,15 +74,14 @@ def parse_engines(text: str) -> Facts:
 
 def _engine(name: str, found: Mapping[str, str], text: str) -> Facts:
     key, free = f"engine.{name}", number(found.get("free", ""))
+    rootless = found.get("rootless", "")
     if found.get("status") != "0" or not found.get("version"):
         said = [line for line in text.splitlines() if line.strip() and not line.startswith("status=")]
         return {f"{key}.problem": "\n".join(said[-5:]) or "it did not answer"}
     return only(
         {
             f"{key}.version": found["version"],
-            f"{key}.rootless": "yes"
-            if "rootless" in found["rootless"] or found["rootless"] == "true"
-            else "no",
+            f"{key}.rootless": "yes" if "rootless" in rootless or rootless == "true" else "no",
             f"{key}.storage": found.get("storage"),
             f"{key}.free": None if free is None else free * 1024,
             f"{key}.restart": found.get("restart") or "no",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def engine(reg: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture
 def image(reg: Registry, request: pytest.FixtureRequest) -> str:
     """A small image of this test's own."""
-    name = request.node.name.replace("_", "-")[:40]
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:60]
     return reg.push(picture(name, layers=(), ballast=1000), tag=name)
 
 

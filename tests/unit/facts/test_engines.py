@@ -54,6 +54,16 @@ def test_both_engines_are_read() -> None:
     assert (facts["nvidia.device"], facts["nvidia.cdi"]) == ("yes", "no")
 
 
+@pytest.mark.parametrize(
+    "text", ["engine=docker\nstatus=0\nversion=1\n", "engine=docker", "engine=", "", "x\nengine=\n"]
+)
+def test_an_answer_that_was_cut_short_is_no_error(text: str) -> None:
+    assert set(parse_engines(text)) <= {
+        *(f"engine.docker.{key}" for key in ("version", "rootless", "restart", "init", "nvidia", "problem")),
+        *("nvidia.device", "nvidia.hook", "nvidia.cdi"),
+    }
+
+
 def test_docker_comes_before_podman_and_a_named_engine_before_both() -> None:
     facts = parse_engines(BOTH)
     docker, podman = choose(facts, None), choose(facts, "podman")
