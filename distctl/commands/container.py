@@ -187,7 +187,11 @@ for id in $(ours {engine}); do
     {engine} rm -f "$id" >/dev/null || exit 1
 done
 {_image(engine, container.image)}
-[ -n "$image" ] || {{ echo "the image "{quote(container.image)}" is not on the node" >&2; exit 1; }}
+if [ -z "$image" ]; then
+    echo "the image "{quote(container.image)}" is not on the node" >&2
+    rm -f {MARK}
+    exit 1
+fi
 clear_memory {quote(unit.shm_prefix)}
 {engine} run --detach {options} \\
     "$image" sh {quote(unit.run)} >/dev/null && exit 0
