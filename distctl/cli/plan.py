@@ -64,9 +64,10 @@ def _limits(session: object) -> None:
 
     if isinstance(session, Session):
         found = {node.timeouts for node in session.spec.nodes}
-        for limit in sorted(found, key=lambda t: (t.connect, t.start, t.load, t.drain)):
+        pulls = any(node.contained for node in session.spec.nodes)
+        for limit in sorted(found, key=lambda t: (t.connect, t.start, t.load, t.drain, t.pull)):
             note(
                 f"time-outs: connect {limit.connect:g} s, start {limit.start:g} s, "
-                f"load {limit.load:g} s, drain {limit.drain:g} s",
+                f"load {limit.load:g} s, drain {limit.drain:g} s" + f", pull {limit.pull:g} s" * pulls,
                 "dim",
             )
