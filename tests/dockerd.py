@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NEEDED = ("docker", "dockerd", "containerd", "runc")
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def missing() -> str:
     """Why a daemon cannot be had here; empty when it can."""
     if os.geteuid() != 0:
         return "a docker daemon needs root"
-    lacking = [
-        tool for tool in NEEDED if not shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    ]
+    lacking = [tool for tool in NEEDED if not shutil.which(tool, path=PATH)]
     return f"docker needs {', '.join(lacking)} (apt-get install docker.io)" if lacking else ""
 
 
@@ -73,7 +72,12 @@ def dockerd() -> Iterator[Docker]:
     ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "PATH": PATH},
         )
     try:
         docker = Docker(folder)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 BASE = Path.home() / ".cache/distctl-test/podman"
 NEEDED = ("podman", "runc", "docker-registry")
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 # Machines of continuous integration rarely have what podman wants by default: rights above their own limits
 # (CAP_SYS_RESOURCE), control groups of their own, crun under hybrid control groups.
@@ -32,7 +33,7 @@ def missing() -> str:
     """Why podman cannot be had here; empty when it can."""
     if os.geteuid() != 0:
         return "the suite's podman needs root"
-    lacking = [tool for tool in NEEDED if not shutil.which(tool)]
+    lacking = [tool for tool in NEEDED if not shutil.which(tool, path=PATH)]
     return f"containers need {', '.join(lacking)} (apt-get install {' '.join(lacking)})" if lacking else ""
 
 
