@@ -11,7 +11,7 @@ from command import Operator, nodes_of
 from hosts import Host, Hosts
 from images import picture
 from load import Load
-from podman import CONTAINERS, registries
+from podman import CONTAINERS, registries, storage
 from registry import registry
 
 CLIENTS = ("digits:http*2", "digits:grpc*2")
@@ -45,6 +45,7 @@ def test_a_node_that_is_rebooted_costs_nothing_and_up_starts_its_container(
             nodes[0].power_cut()
             time.sleep(1)
             nodes[0].boot()
+            mount_groups(nodes[0])
             again = operator.run("plan").stdout
             operator.run("up", "-y")
             operator.run("status", "--check", "--wait", "40s")
@@ -62,12 +63,19 @@ def prepare(host: Host, address: str) -> None:
     """Settings of podman without which it runs on few test hosts."""
     host.write("/etc/containers/containers.conf", CONTAINERS + "no_pivot_root = true\n")
     host.write("/etc/containers/registries.conf", registries([address]))
-    host.write("/etc/containers/storage.conf", STORAGE)
+    host.write("/etc/containers/storage.conf", storage("/var/lib/containers/storage", "/run/containers"))
+    mount_groups(host)
 
 
-STORAGE = """\
-[storage]
-driver = "overlay"
-graphroot = "/var/lib/containers/storage"
-runroot = "/run/containers/storage"
-"""
+def mount_groups(host: Host) -> None:
+    """Control groups, as this machine has them: a host has no init that mounts them at each boot."""
+    mounts = [line.split()[:4] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    groups = [(place, kind, options) for _, place, kind, options in mounts if kind.startswith("cgroup")]
+    lines = ["mount -t tmpfs -o mode=755 groups /sys/fs/cgroup"]
+    for place, kind, options in sorted(groups):
+        own = [
+            word for word in options.split(",") if word not in ("rw", "relatime", "nosuid", "nodev", "noexec")
+        ]
+        words = f"-o {','.join(own)}" if own else ""
+        lines.append(f"mkdir -p {place} && mount -t {kind} {words} {kind} {place}")
+    host.run("\n".join(lines))
