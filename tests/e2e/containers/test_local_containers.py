@@ -129,7 +129,7 @@ def test_from_processes_to_containers_to_another_image_and_back(
     settings.write_text(_insecure(reg))
     with cluster.load(*CLIENTS) as load:
         change(cluster, boxed(reg.image(tag="1")))
-        plan = cluster.run("plan").out
+        plan = cluster.run("plan")
         cluster.up()
         first = made(engine, cluster)
         logs = cluster.run("logs", "n1").out
@@ -148,8 +148,8 @@ def test_from_processes_to_containers_to_another_image_and_back(
         cluster.up()
         cluster.nothing_to_do()
     load.report.require_whole()
-    assert f"pull image {reg.image(tag='1')}@sha256:" in plan
-    assert "says the registry" in plan
+    assert f"pull image {reg.image(tag='1')}@sha256:" in plan.out
+    assert "says the registry" in plan.err
     assert "Started GRPCInferenceService" in logs
     assert f"pull image {reg.image(tag='2')}@sha256:" in moved
     assert {c["Labels"]["suite.version"] for c in first} == {"1"}
