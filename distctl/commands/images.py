@@ -17,8 +17,6 @@ from distctl.commands.container import DIALECTS, ENGINES
 from distctl.commands.files import quote, template, write
 from distctl.commands.paths import NodePaths
 
-REFUSED = 80  # the registry refused the login
-
 _COLUMNS = ("image", "engine", "id", "tags", "digests")
 
 
@@ -90,7 +88,7 @@ class Access:
 def begin(paths: NodePaths, engine: str, image: str, access: Access | None) -> str:
     """A script that begins a pull and prints the folder that `watch` and `end` are told.
 
-    It ends with REFUSED and what the engine said when the registry refuses the login. Folders of pulls that
+    It ends with 1 and what the engine said when the registry refuses the login. Folders of pulls that
     nobody waits for any more are removed once they are over.
     """
     return f"""{template("systemd/process.sh")}
@@ -134,7 +132,7 @@ printf '%s' {quote(access.password)} |
     {DIALECTS[engine].authentication} {words} >/dev/null 2>"$folder/log" || {{
     cat "$folder/log" >&2
     rm -rf "$login" "$folder"
-    exit {REFUSED}
+    exit 1
 }}"""
 
 

@@ -8,6 +8,8 @@ missing could not be read. Sizes are in bytes, times in seconds.
     memory.total, memory.available; disk.free, disk.inodes, disk.mount, disk.type, disk.options: where root is
     gpus: how many; gpu.N.name, gpu.N.memory, gpu.N.used, gpu.N.driver, gpu.N.uuid
     containers: the engines found, such as `docker podman`
+    engine.NAME.version, or engine.NAME.problem: what it said instead; .rootless, .init, .restart, .nvidia:
+    yes or no; .storage, .free: where it keeps images. nvidia.device, nvidia.hook, nvidia.cdi: yes or no
     systemd: yes or no; systemd.user and systemd.linger: whether the account has units that survive it
     selinux: enforcing, permissive, disabled or none
     tools.missing: of the few programs that distctl needs

@@ -188,6 +188,8 @@ class FakeNode:
     def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
         """Have the image that is wanted there."""
         with self._change("pull") as machine:
+            if not machine.wanted_image:
+                raise NodeError(machine.name, "pull", "there is no such image in the registry")
             machine.images |= machine.wanted_image
             report("pulling, 0 s")
             return next((n, d) for n, d in machine.wanted_image.items() if "@" not in n)
