@@ -128,10 +128,17 @@ class ServerControl(Protocol):
 
 
 class Depot(Protocol):
-    """What is stored on one node: runtimes, environments and models, named by their content."""
+    """What is stored on one node: runtimes, images, environments and models, named by their content."""
 
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
         """Unpack a runtime or environment there, unless it is there. Raises NodeError if the disk is full."""
+
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
+        """Bring the image of the node's containers there by its own engine, which changes nothing that runs.
+
+        What comes back are its name and digest. `report` is told how far it is, every second or so. Raises
+        NodeError, DeadlineExceeded.
+        """
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Put a model's folder there, only files that no stored version of it has, whole or not at all."""

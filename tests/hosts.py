@@ -110,6 +110,7 @@ class Host:
         size: str,
         sshd: str,
         systemd: bool,
+        containers: str,
     ) -> None:
         self.name, self.hosts, self.networks, self.systemd = name, hosts, tuple(networks), systemd
         self.addresses = {net: f"10.77.{hosts.slot * NETWORKS + net}.{number + 10}" for net in networks}
@@ -122,6 +123,8 @@ class Host:
         self._log: IO[bytes] | None = None
         self._wire()
         self._furnish(size, sshd)
+        if containers:
+            self._store_containers(containers)
         self.boot()
 
     # -- what a test does with it
@@ -280,6 +283,12 @@ class Host:
         os.setxattr(folder, "trusted.overlay.opaque", b"y")
         return folder
 
+    def _store_containers(self, size: str) -> None:
+        """A disk for images that outlives a power cut: engines cannot lay their file systems over ours."""
+        place = self._root / "var/lib/containers"
+        place.mkdir(parents=True, exist_ok=True)
+        _do("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "distctl-host", str(place))
+
     def _host_key(self, kind: str) -> None:
         path = self._root / f"etc/distctl-host/ssh_host_{kind}_key"
         path.unlink(missing_ok=True)
@@ -345,17 +354,19 @@ class Hosts:
         trusted: bool = True,
         systemd: bool = False,
         clock: str = "",
+        containers: str = "",
     ) -> Host:
         """Make a host. Network 0 reaches this machine; the others join only the hosts that are on them.
 
         `size` is its disk; `sshd` are lines of sshd_config that win over ours; `trusted` puts its key into
         the operator's known_hosts; `systemd` boots it with one; `clock` is how far the clock that its ssh
-        sessions see is from this machine's, as in "+300s".
+        sessions see is from this machine's, as in "+300s"; `containers` is the size of a disk for images, if
+        it is to have one.
         """
         demand((missing_systemd() if systemd else "") or (missing_clock() if clock else ""))
         if clock:
             sshd += f"SetEnv LD_PRELOAD={FAKETIME} FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-        host = Host(self, name, len(self._hosts), networks, size, sshd, systemd)
+        host = Host(self, name, len(self._hosts), networks, size, sshd, systemd, containers)
         if clock:
             host.set_clock(clock)
         self._hosts[name] = host

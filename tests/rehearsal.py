@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from distctl.adapters.images import Images
 from distctl.app.change import (
     Prepared,
     carry_intents,
@@ -28,6 +29,7 @@ from distctl.app.rollback import return_to, revision_of
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
 from distctl.cluster.content import Archive, Folder
+from distctl.cluster.image import parse_image
 from distctl.cluster.record import Change, Record
 from distctl.cluster.router import RouterView, SlotState
 from distctl.cluster.snapshot import Snapshot
@@ -49,6 +51,7 @@ from distctl.cluster.spec import (
 from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.errors import NothingListens
+from distctl.policy.images import Answer
 from distctl.policy.plan import Plan
 from distctl.policy.teardown import teardown
 from distctl.policy.wish import Wish
@@ -128,11 +131,14 @@ class Rehearsal(Session):
         wanted: Spec,
         runtime: str = "r1",
         configs: Mapping[str, str] | None = None,
+        registry: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(Inventory(Path("cluster.yaml"), wanted, StoreSpec("sqlite://"), {}))
         self._cluster, self._runtime, self.configs = cluster, runtime, dict(configs or {})
         world = cluster.world(self.view)
-        self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world)
+        known = registry or {}
+        images = Images(ask=lambda image, _: Answer(known.get(str(image), ""), problem="it does not answer"))
+        self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world, images=images)
 
     def connector(self, name: str) -> Any:
         """Every port of every machine is closed, so every way is there and nobody listens."""
@@ -143,7 +149,9 @@ class Rehearsal(Session):
         return self._cluster.folder(model)
 
     def runtime(self, node: Node, facts: Mapping[str, str]) -> str:
-        """The runtime that this operator has."""
+        """The runtime that this operator has, or what the node's image means."""
+        if node.contained:
+            return self.parts.images.pinned(node.runtime.container.image).digest
         return self._runtime
 
     def archive(self, digest: str) -> Archive:
@@ -154,7 +162,7 @@ class Rehearsal(Session):
         """Start scripts as the fake nodes write them."""
         servers = [s for n in self.spec.nodes if not n.external for s in n.servers]
         scripts = {s.id: digest(s.id, sorted(wish.models_of(s.id))) for s in servers}
-        settings = {s.id: settings_of(s, self._runtime) for s in servers}
+        settings = {s.id: settings_of(s, wish.runtimes.get(s.id.node, "")) for s in servers}
         return replace(wish, settings=settings, scripts=scripts)
 
     def structure(self, record: Record, router: RouterId) -> str:
@@ -181,20 +189,32 @@ class Operator:
     def __init__(self, wanted: Spec, *, runtime: str = "r1") -> None:
         self.spec, self.runtime = wanted, runtime
         self.configs: dict[str, str] = {}
+        self.registry: dict[str, str] = {}  # image to digest; it does not answer for others
         self.cluster = FakeCluster(wanted, script=self._script)
         self.promise = Promise(self.cluster)
 
     def _script(
         self, server: Server, models: Mapping[str, str], sources: Mapping[str, str]
     ) -> tuple[str, str]:
-        return digest(server.id, sorted({*models, *sources})), settings_of(server, self.runtime)
+        node = self.spec.node(server.id.node)
+        image = self.cluster.machines[node.name].images.get(node.runtime.container.image, "")
+        runtime = image if node.contained else self.runtime
+        return digest(server.id, sorted({*models, *sources})), settings_of(server, runtime)
 
     def session(self) -> Rehearsal:
         """A new process: nothing is claimed, an old lease has run out."""
         self.cluster.restart()
         self.cluster.calls.watch = None
         self.cluster.clock.advance(61)
-        return Rehearsal(self.cluster, self.spec, self.runtime, self.configs)
+        for node in self.spec.nodes:
+            self.cluster.node(node.name)  # makes the machine of a new one
+            self.cluster.machines[node.name].wanted_image = self._pulled(node)
+        return Rehearsal(self.cluster, self.spec, self.runtime, self.configs, self.registry)
+
+    def _pulled(self, node: Node) -> dict[str, str]:
+        image = parse_image(node.runtime.container.image)
+        found = self.registry.get(str(image))
+        return {str(image): found, f"{image.name}@{found}": found} if found else {}
 
     def served(self) -> frozenset[str]:
         """The models of the spec that somebody answers for, and that are wanted."""
@@ -202,15 +222,15 @@ class Operator:
         numbers = {m.name: pins[m.name].count if m.name in pins else m.replicas for m in self.spec.models}
         return frozenset(name for name, n in numbers.items() if n and self.cluster.answering(name))
 
-    def plan(self, *, prune: bool = False) -> Plan:
-        """What `plan` shows."""
-        return prepare(self.session(), prune=prune).plan
+    def plan(self, *, prune: bool = False, fresh: bool = False) -> Plan:
+        """What `plan` shows; without `fresh` images mean what they did."""
+        return prepare(self.session(), prune=prune, fresh=fresh).plan
 
     def up(self, *, prune: bool = False, adopt: bool = False, crash: int | None = None) -> Plan:
         """`up`; the plan that was carried out. Raises what the first failed step raised."""
 
         def changed(session: Rehearsal, keeper: Any) -> Prepared:
-            prepared = prepare(session, keeper, prune=prune, adopt=adopt)
+            prepared = prepare(session, keeper, prune=prune, adopt=adopt, fresh=True)
             write_revision(session, keeper)
             return prepared
 

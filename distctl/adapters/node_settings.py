@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from distctl.adapters.container_settings import ImagePin, bind_of, container_settings, image_of, unpinned
 from distctl.cluster.needs import Target
 from distctl.cluster.spec import Node, RuntimeKind, Server
+from distctl.commands.container import container_digest
 from distctl.commands.triton import Python, TritonSettings, bind_address, visible_devices
 from distctl.errors import NodeError
 from distctl.facts.python import choose
@@ -46,17 +48,30 @@ def target_of(node: Node, facts: Mapping[str, str]) -> Target | None:
     return Target(version, arch, glibc) if version and arch else None
 
 
-def runtime_of(node: Node, facts: Mapping[str, str], digest: RuntimeDigest) -> str:
-    """The digest of the runtime that is pushed to a node; empty when it needs none. Raises NodeError."""
+def runtime_of(
+    node: Node, facts: Mapping[str, str], digest: RuntimeDigest, pinned: ImagePin = unpinned
+) -> str:
+    """The digest of the runtime or image that a node needs. Raises NodeError when no server can run there.
+
+    Empty when it needs none, and for an image whose digest nobody knows yet.
+    """
+    if node.contained:
+        return image_of(node, facts, pinned).digest
     if node.runtime.kind is not RuntimeKind.BINARY or node.runtime.path or not node.serves:
         return ""
     return digest(_needed_python(node, facts).version)
 
 
 def triton_settings(
-    node: Node, server: Server, facts: Mapping[str, str], digest: RuntimeDigest
+    node: Node,
+    server: Server,
+    facts: Mapping[str, str],
+    digest: RuntimeDigest,
+    pinned: ImagePin = unpinned,
 ) -> TritonSettings:
-    """How a server is to be started. Raises NodeError when the node has no interpreter for our runtime."""
+    """How a server is to be started. Raises NodeError when it cannot be: no interpreter, engine or image."""
+    if node.contained:
+        return _contained(node, server, facts, pinned)
     path = node.runtime.path or ""
     return TritonSettings(
         bind=bind_address(server.host, facts.get("addresses", "").split()),
@@ -64,6 +79,16 @@ def triton_settings(
         path=path,
         python=python_of(node, facts) if path else _needed_python(node, facts),
         environment={**node.runtime.environment, **visible_devices(server)},
+        arguments=node.runtime.arguments,
+    )
+
+
+def _contained(node: Node, server: Server, facts: Mapping[str, str], pinned: ImagePin) -> TritonSettings:
+    made = container_settings(node, server, facts, pinned)
+    return TritonSettings(
+        bind=bind_of(node, server, facts),
+        container=container_digest(facts.get("root", ""), server, made),
+        environment=node.runtime.environment,
         arguments=node.runtime.arguments,
     )
 

@@ -10,13 +10,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from distctl.adapters.container_settings import engine_of
+from distctl.adapters.images import Images
 from distctl.adapters.node_change import Changes
 from distctl.adapters.node_depot import NodeDepot
-from distctl.adapters.node_settings import RuntimeDigest, triton_settings
+from distctl.adapters.node_images import NodeImages
+from distctl.adapters.node_settings import RuntimeDigest
+from distctl.adapters.server_scripts import ServerScripts
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.snapshot import NodeSight, Owner
 from distctl.cluster.spec import Node, Server
-from distctl.commands import fence, look, stored, triton, units
+from distctl.commands import container_states, fence, images, look, stored, triton, units
 from distctl.commands.files import quote
 from distctl.commands.paths import NodePaths, default_root
 from distctl.errors import NodeError
@@ -32,9 +36,9 @@ LOOK = 60.0  # seconds
 class NodeSite:
     """Fulfils `ports.NodeControl`, `ports.ServerControl` and `ports.Depot` for one node.
 
-    `runtime_digest` names the runtime for a Python version (see `artifacts.Artifacts.digest`); `clock` is
-    the observer's time, for the node's clock offset; `models` are those whose folders lie on nodes, with
-    their paths: a look reads their configurations too.
+    `runtime_digest` names the runtime for a Python version (see `artifacts.Artifacts.digest`), `pins` say
+    what images mean; `clock` is the observer's time, for the node's clock offset; `models` are those whose
+    folders lie on nodes, with their paths: a look reads their configurations too.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class NodeSite:
         cluster: str,
         runtime_digest: RuntimeDigest,
         *,
+        pins: Images | None = None,
         clock: Callable[[], float] = time.time,
         models: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -53,6 +58,8 @@ class NodeSite:
         self._keys: dict[str, str] = {}
         self._changes = Changes(node.name, connector, lambda: self.paths)
         self._depot = NodeDepot(node.name, connector, self._changes, lambda: self.paths)
+        self._pins = pins or Images()
+        self._images = NodeImages(node.name, connector, self._changes, lambda: self.paths)
 
     @property
     def paths(self) -> NodePaths:
@@ -97,7 +104,9 @@ class NodeSite:
             directory=self._node.directory,
             become=self._node.ssh.become is not None,
         )
-        script = look.opening(root, self._node.runtime.python or "") + facts_all.script()
+        runtime = self._node.runtime
+        engine = (runtime.container.engine or "any") if self._node.contained else ""
+        script = look.opening(root, runtime.python or "", engine) + facts_all.script()
         for name, body in (*look.config_sections(self._models), *look.SECTIONS):
             script += section(name, body)
         before = self._clock()
@@ -119,13 +128,23 @@ class NodeSite:
             reachable=True,
             facts=self._facts,
             owner=fence.parse_owner(found.get("owner", "")),
-            units=units.parse_states(found.get("units", "")),
+            units=container_states.parse_states(
+                found.get("containers", ""), units.parse_states(found.get("units", ""))
+            ),
             runtimes=there.runtimes,
+            images=self._listed(found.get("images", "")),
             models=there.models,
             links=there.links,
             environments=there.environments,
             locks=there.locks,
         )
+
+    def _listed(self, text: str) -> dict[str, str]:
+        """The images of the node's engine; none where it has none that can be used."""
+        try:
+            return images.parse_listing(text, engine_of(self._node, self._facts).name)
+        except NodeError:
+            return {}
 
     def change(self, script: str, *, tried: str, deadline: float = 60.0) -> Result:
         """Run a changing script under the node's lock as its owner; see `node_change.Changes.run`."""
@@ -147,7 +166,9 @@ class NodeSite:
 
     def remove(self, *, keep_models: bool = False) -> None:
         """Remove the node's whole folder; see `ports.NodeControl`."""
-        script = stored.remove_root(self.paths, keep_models=keep_models)
+        script = images.prune(self.paths, frozenset()) + stored.remove_root(
+            self.paths, keep_models=keep_models
+        )
         self._changes.must(script, tried="removing what distctl put there", deadline=300)
         self._changes.owner = None
 
@@ -155,11 +176,10 @@ class NodeSite:
         """Make start script and links name these models; see `ports.ServerControl`."""
         paths, unit = self.paths, self._unit(server)
         targets = {**sources, **models}
-        settings = triton_settings(self._node, server, self.facts, self._runtime_digest)
         script = (
             stored.make_key(paths, unit.name)
             + stored.link_models(paths, unit.name, targets)
-            + units.install(unit, triton.run_script(paths.root, server, settings, targets))
+            + units.install(unit, self._scripts.run(server, targets))
         )
         result = self._changes.must(script, tried=f"writing the start script of {server.id}")
         self._keys.pop(unit.name, None)
@@ -167,11 +187,12 @@ class NodeSite:
 
     def start(self, server: Server) -> None:
         """Start the supervised process unless it runs; see `ports.ServerControl`."""
-        self._changes.must(units.start(self._unit(server), self.manager), tried=f"starting {server.id}")
+        generation = self._changes.owner.generation if self._changes.owner else 0
+        self._changes.must(self._scripts.start(server, generation), tried=f"starting {server.id}")
 
     def stop(self, server: Server, *, seconds: float) -> None:
         """Stop the process with everything that it started; see `ports.ServerControl`."""
-        script = units.stop(self._unit(server), seconds, self.manager)
+        script = self._scripts.stop(server, seconds)
         self._changes.must(script, tried=f"stopping {server.id}", deadline=seconds + 60)
 
     def clear(self, server: Server) -> None:
@@ -190,7 +211,7 @@ class NodeSite:
 
     def tail(self, unit: str, lines: int = 20) -> list[str]:
         """The last lines of a unit's log; see `ports.ServerControl`."""
-        script = units.tail(units.Unit(self.paths.root, unit), lines)
+        script = self._scripts.tail(unit, lines)
         return self._connector.run(
             script, tried=f"reading the log of {unit}", deadline=LOOK
         ).stdout.splitlines()
@@ -198,6 +219,22 @@ class NodeSite:
     def install(self, archive: Archive, *, progress: Progress | None = None) -> None:
         """Put a runtime or an environment there; see `ports.Depot`."""
         self._depot.install(archive, progress=progress)
+
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
+        """Pull the image of the node's containers; see `ports.Depot`."""
+        wanted = self._node.runtime.container
+        engine, pinned = engine_of(self._node, self.facts), self._pins.pinned(wanted.image)
+        access = self._pins.access(wanted)
+        seconds = self._node.timeouts.pull
+        self._images.pull(engine.name, pinned, access, seconds=seconds, report=report)
+        there = self._look().images
+        digest = there.get(pinned.content, "")
+        if not digest:
+            tried = f"pulling {pinned.text}"
+            raise NodeError(self._node.name, tried, f"{engine.name} pulled it and does not have it")
+        self._pins.learn(wanted.image, digest)
+        self._images.mark(engine.name, pinned.image, digest)
+        return str(pinned.image), digest
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Put a model's content there; see `ports.Depot`."""
@@ -210,7 +247,15 @@ class NodeSite:
         keep_environments: frozenset[str] = frozenset(),
     ) -> None:
         """Remove every content that is not named; see `ports.Depot`."""
+        self._images.prune(keep_runtimes)
         self._depot.prune(keep_models, keep_runtimes, keep_environments)
+
+    @property
+    def _scripts(self) -> ServerScripts:
+        root = self.paths.root
+        return ServerScripts(
+            self._node, root, self.facts, self.manager, self._runtime_digest, self._pins.pinned
+        )
 
     def _unit(self, server: Server) -> units.Unit:
         return triton.unit(self.paths.root, server)

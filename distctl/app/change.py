@@ -10,6 +10,7 @@ from functools import reduce
 from uuid import uuid4
 
 from distctl.app.looking import look, new_facts
+from distctl.app.pins import pin_images
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
@@ -120,9 +121,11 @@ def prepare(
     prune: bool = False,
     adopt: bool = False,
     awaited: Sequence[str] = (),
+    fresh: bool = False,
 ) -> Prepared:
     """Look, compare, and say what is to be done. With a lease, what was learnt is written down.
 
+    `fresh`: images mean what their registries say now, not what the record remembers.
     `awaited` are draining nodes whose last request is waited for, also when they take no new one already.
     Raises ForeignNode when the nodes belong to another cluster or record, NodeLocked while another copy of
     the record is at work on them.
@@ -135,6 +138,8 @@ def prepare(
     facts = new_facts(record, snapshot)
     record = reduce(apply, facts, record)
     session.remember(record)
+    facts += (pinned := pin_images(session, record, snapshot, fresh=fresh))
+    record = reduce(apply, pinned, record)
     learnt: list[Change] = list(adoption(session.spec, record, snapshot, adopt=adopt))
     if keeper is not None:
         refuse_at_work(record, snapshot, ended=session.has_ended)

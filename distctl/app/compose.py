@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distctl.adapters.artifacts import Artifacts
     from distctl.adapters.clock import SystemClock
     from distctl.adapters.environments import Environments
+    from distctl.adapters.images import Images
     from distctl.adapters.node_site import NodeSite
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
@@ -47,6 +48,7 @@ class Parts:
     connections: Connections
     artifacts: Artifacts
     environments: Environments
+    images: Images
     world: World
     connector: Callable[[Node], Connector]
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
@@ -59,6 +61,7 @@ class Makers:
     session: Session
     connections: Connections
     artifacts: Artifacts
+    images: Images
     clock: SystemClock
     traced: Callable[[str, Connector], Connector] = lambda _, connector: connector
     sites: dict[str, NodeSite] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Makers:
                     self.connector(node),
                     self.session.spec.cluster,
                     self.artifacts.digest,
+                    pins=self.images,
                     clock=self.clock.now,
                     models=self.session.on_nodes if node.servers else {},
                 )
@@ -198,6 +202,7 @@ def open_session(
     from distctl.adapters.artifacts import Artifacts, default_cache
     from distctl.adapters.clock import SystemClock
     from distctl.adapters.environments import Environments
+    from distctl.adapters.images import Images
     from distctl.adapters.ssh import Connections
     from distctl.adapters.store import SqlStore
     from distctl.adapters.tracing import Secrets, TracedConnector
@@ -224,8 +229,9 @@ def open_session(
     )
     connections = Connections(secret=secret, warn=warned)
     artifacts = Artifacts.from_environment()
+    images = Images(secret)
     session = Session(inventory)
-    makers = Makers(session, connections, artifacts, clock, traced)
+    makers = Makers(session, connections, artifacts, images, clock, traced)
     world = World(
         store=store,
         clock=clock,
@@ -243,6 +249,7 @@ def open_session(
         connections,
         artifacts,
         Environments(default_cache()),
+        images,
         world,
         makers.connector,
         makers.from_here,

@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from functools import reduce
 
 from distctl.app.looking import learnt_facts, new_facts
+from distctl.app.pins import pin_images, pins
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
+from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, apply
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node, ServerId
 from distctl.errors import DistctlError, Unreachable
-from distctl.facts.doctor import Level, verdicts
+from distctl.facts.doctor import verdicts
+from distctl.facts.verdict import Level
 from distctl.policy.assignment import mismatch
 from distctl.policy.devices import divided, lost, with_servers, without_device
+from distctl.policy.images import told
 from distctl.policy.ports import router_ports_taken
-from distctl.policy.reach import Way, remedy, told
+from distctl.policy.reach import Way, remedy
+from distctl.policy.reach import told as told_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     found += _firewalls(session, names)
     session.needs.take_over(sights.values())
     found += [finding for name in names if name in sights for finding in _needs(session, sights[name])]
+    found += _images(session, record, seen)
     found += _routers(session, seen)
     return found + _ways(session, names, seen)
 
@@ -87,14 +93,22 @@ def _node(session: Session, record: Record, name: str) -> Examined:
     sight = session.world.node(name).look()
     if not sight.reachable:
         return Examined((Finding(name, "fail", sight.error, f"distctl exec {name} -- true", True),))
-    return Examined(_verdicts(with_servers(node, learnt_facts(record, sight)), sight), sight)
+    return Examined(_verdicts(session, with_servers(node, learnt_facts(record, sight)), sight), sight)
 
 
-def _verdicts(node: Node, sight: NodeSight) -> tuple[Finding, ...]:
+def _verdicts(session: Session, node: Node, sight: NodeSight) -> tuple[Finding, ...]:
     """Verdicts on facts. What we put there ourselves is not in the way: a port of ours, a pushed runtime."""
     ours = {unit.process.pid for unit in sight.units.values() if unit.process}
+    ports = {port for unit in sight.units.values() if unit.process for port in unit.ports}
     become = node.ssh.become is not None
-    found = verdicts(node, sight.facts, own_pids=ours, become=become, installed=bool(sight.runtimes))
+    there = (
+        bool(sight.runtimes)
+        or str(session.parts.images.pinned(node.runtime.container.image).image) in sight.images
+    )
+    image = node.runtime.container.image if node.contained else ""
+    found = verdicts(
+        node, sight.facts, own_pids=ours, own_ports=ports, become=become, installed=there, image=image
+    )
     return tuple(Finding(node.name, verdict.level.value, verdict.what, verdict.remedy) for verdict in found)
 
 
@@ -152,6 +166,23 @@ def _needs(session: Session, sight: NodeSight) -> list[Finding]:
     return found
 
 
+def _images(session: Session, record: Record, seen: dict[str, Examined]) -> list[Finding]:
+    """What the images of containers mean now, and whether their registries have them."""
+    sights = {name: examined.sight for name, examined in seen.items() if examined.sight}
+    pin_images(session, record, Snapshot(0.0, nodes=sights), fresh=True)
+    return [_image(name, pinned) for name, pinned in pins(session).items() if name in sights]
+
+
+def _image(node: str, pinned: Pinned) -> Finding:
+    if pinned.missing:
+        what = pinned.problem or f"{pinned.image} is not there, and no registry has it"
+        return Finding(node, Level.FAIL.value, what, "correct `runtime.image`")
+    if pinned.problem:
+        remedy = "check `runtime.login`, and this machine's way to the registry"
+        return Finding(node, Level.WARN.value, told(pinned), remedy)
+    return Finding(node, Level.OK.value, told(pinned))
+
+
 def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:
     """Ports of routers that somebody else holds."""
     found = []
@@ -181,6 +212,6 @@ def _ways(session: Session, names: Sequence[str], seen: dict[str, Examined]) -> 
 
 def _way(way: Way) -> Finding:
     if way.milliseconds is None:
-        return Finding(way.server.node, Level.FAIL.value, told(way), remedy(way))
+        return Finding(way.server.node, Level.FAIL.value, told_way(way), remedy(way))
     what = f"router {way.router} reaches {way.server} at {way.endpoint} in {way.milliseconds:.1f} ms"
     return Finding(way.server.node, Level.OK.value, what)

@@ -188,7 +188,7 @@ class Session:
         """The digest of the runtime that a node needs, "" for none. Raises NodeError."""
         from distctl.adapters.node_settings import runtime_of
 
-        return runtime_of(node, facts, self.parts.artifacts.digest)
+        return runtime_of(node, facts, self.parts.artifacts.digest, self.parts.images.pinned)
 
     def archive(self, digest: str) -> Archive:
         """The runtime or the environment of that digest, built if need be. Raises DistctlError, KeyError."""
@@ -214,7 +214,8 @@ class Session:
                 continue
             root = sight.facts.get("root", "")
             for server in node.servers:
-                how = triton_settings(node, server, sight.facts, self.parts.artifacts.digest)
+                parts = self.parts
+                how = triton_settings(node, server, sight.facts, parts.artifacts.digest, parts.images.pinned)
                 settings[server.id] = settings_digest(root, server, how)
                 script = run_script(root, server, how, wish.models_of(server.id))
                 scripts[server.id] = hashlib.sha256(script.encode()).hexdigest()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from distctl.app.leftovers import left_servers
+from distctl.app.pins import pins
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
@@ -46,6 +47,7 @@ def wish_of(
         placement=placement,
         contents=contents,
         runtimes={node.name: session.runtime(node, facts[node.name]) for node in usable},
+        images=pins(session),
         environments={node.name: session.needs.on(node, facts[node.name]) for node in usable},
         unresolved={model: error.message for model, error in session.needs.unresolved.items()},
         structures={router: session.structure(meanwhile, router) for router in session.routed.router_ids},

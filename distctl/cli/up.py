@@ -42,7 +42,7 @@ def up(
         opened(inventory) as session,
         leased(session, f"up by {session.author}", wait=seconds(lease_wait) or 0.0, say=note) as keeper,
     ):
-        prepared = narrowed(session, prepare(session, keeper, prune=prune, adopt=adopt), limit)
+        prepared = narrowed(session, prepare(session, keeper, prune=prune, adopt=adopt, fresh=True), limit)
         if plan is not None:
             require_same(plan, session, prepared)
         session.needs.require()

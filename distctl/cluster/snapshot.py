@@ -52,6 +52,7 @@ class UnitSight:
     settings: str = ""  # what the running process was started with, models aside
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
+    ports: tuple[int, ...] = ()  # those that it was given, where its process is not the one that listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class NodeSight:
     facts: Mapping[str, str] = field(default_factory=dict)
     owner: Owner | None = None
     units: Mapping[str, UnitSight] = field(default_factory=dict)
-    runtimes: frozenset[str] = frozenset()  # digests of the runtimes that are installed whole
+    runtimes: frozenset[str] = frozenset()  # digests of the runtimes that are installed whole, images of ours
+    images: Mapping[str, str] = field(default_factory=dict)  # every image there: its names to its digest
     models: Mapping[str, frozenset[str]] = field(default_factory=dict)  # model to digests stored whole
     links: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (server, model) to digest
     environments: frozenset[str] = frozenset()  # digests of those that are installed whole

@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from distctl.cluster.image import NVIDIA
+
 PORT_STEP = 10  # from one server of a node to the next
 MOST_DEVICES = 128  # of a node: 16 GPUs of 7 MIG devices each, and some
 
@@ -94,11 +96,39 @@ class SshSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who a registry knows us as."""
+
+    user: str
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """How a server's container is made, where the runtime is one.
+
+    `network` is `host`, or the name of an engine's network, into which the ports are published. `volumes`
+    are `PATH`, or `PATH:PLACE[:ro|rw]`; `ulimits` map a name to `SOFT[:HARD]`; `shm` is in bytes.
+    """
+
+    engine: Literal["docker", "podman"] | None = None  # None: what the node has, docker first
+    image: str = NVIDIA
+    login: Login | None = None
+    network: str = "host"
+    ipc: str = "private"
+    shm: int = 1024**3  # NVIDIA's advice for Triton's image; an engine's own 64 MB is too small for stubs
+    ulimits: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # of the engine's `run`
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """What a node's servers run as, and where the binary comes from.
 
     `path` is an existing tritonserver folder on the node; None is the one inside the nvidia-pytriton wheel.
-    `environment` is added to the server's otherwise clean environment; `arguments` to its command line.
+    `environment` is added to the server's otherwise clean environment, or to the image's; `arguments` to its
+    command line. `container` matters for that kind alone.
     """
 
     kind: RuntimeKind = RuntimeKind.BINARY
@@ -106,16 +136,18 @@ class Runtime:
     python: str | None = None  # the node's interpreter for the python backend; None: the best one found
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    container: Container = Container()
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Upper bounds in seconds for the four things that take long on a node."""
+    """Upper bounds in seconds for the things that take long on a node."""
 
     connect: float = 10.0
     start: float = 120.0
     load: float = 600.0
     drain: float = 300.0
+    pull: float = 1800.0  # NVIDIA's image has some 10 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +232,11 @@ class Node:
     def serves(self) -> bool:
         """Whether servers are meant to run there, known yet or not."""
         return bool(self.servers) or self.per_device is not None
+
+    @property
+    def contained(self) -> bool:
+        """Whether there are servers of it that run in containers."""
+        return self.runtime.kind is RuntimeKind.CONTAINER and self.serves
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from distctl.commands import stored, units
+from distctl.commands import container_states, images, stored, units
 from distctl.commands.files import quote
 from distctl.commands.paths import HOME_FOLDER, SYSTEM_FOLDER
 
@@ -25,10 +25,12 @@ def root_expression(cluster: str, node: str, *, directory: str | None, become: b
     return f"{base}/{quote(cluster)}/{quote(node)}"
 
 
-def opening(root: str, python: str = "") -> str:
-    """Lines that set what probes read: `root` (a shell word), the nearest folder that exists, a Python."""
+def opening(root: str, python: str = "", engine: str = "") -> str:
+    """Lines that set what probes read: `root` (a shell word), the nearest folder that exists, a Python, and
+    the engine that containers are to run in (`any`, or empty for none)."""
     return f"""root={root}
 wanted_python={quote(python)}
+wanted_engine={quote(engine)}
 base=$root
 while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-/}}; done
 """
@@ -38,6 +40,8 @@ while [ ! -d "$base" ] && [ "$base" != / ]; do base=${{base%/*}}; base=${{base:-
 SECTIONS = (
     ("owner", 'cat "$root/owner"'),
     ("units", f'cd "$root" || exit 0\n{units.states("units")}'),
+    ("containers", container_states.states()),
+    ("images", images.listing()),
     ("stored", f'cd "$root" || exit 0\n{stored.listing()}'),
     ("end", "date +%s.%N"),
 )

@@ -299,7 +299,10 @@ rmdir {quote(paths.root.rpartition("/")[0])} 2>/dev/null"""
 for folder in {quote(paths.units)}/*/; do
     cd "$folder" 2>/dev/null || continue
     read_pid
-    if alive "$process" || alive "$supervisor"; then echo "${{folder%/}} still runs" >&2; exit 1; fi
+    if alive "$process" || alive "$supervisor" || [ -e container ]; then
+        echo "${{folder%/}} still runs" >&2
+        exit 1
+    fi
 done
 cd / || exit 1
 rm -rf {" ".join(map(quote, gone))} || exit 1

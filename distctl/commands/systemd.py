@@ -20,8 +20,12 @@ SYSTEM_UNITS = "/etc/systemd/system"
 def service(root: str, name: str) -> str:
     """The name of the systemd unit of a unit, such as `distctl-prod-gpu01-server-main-1f3c9a.service`."""
     path = PurePosixPath(root)
-    digest = hashlib.sha256(root.encode()).hexdigest()[:6]
-    return f"distctl-{path.parent.name}-{path.name}-{name}-{digest}.service"
+    return f"distctl-{path.parent.name}-{path.name}-{name}-{digest_of(root)}.service"
+
+
+def digest_of(root: str) -> str:
+    """Six hex digits that tell a node's folder from any other on the machine."""
+    return hashlib.sha256(root.encode()).hexdigest()[:6]
 
 
 # What a router needs, and nothing else: its folder, the sockets that an ssh account opens, the rights to

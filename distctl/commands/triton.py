@@ -25,6 +25,9 @@ GRPC_KEY_HEADER = f"triton-grpc-protocol-{KEY_HEADER}"
 # What can run code, read the machine's memory or files, or change how the server runs. Statistics stay open.
 RESTRICTED = "model-repository,shared-memory,trace,logging"
 
+ANYWHERE = "0.0.0.0"  # noqa: S104 - every interface, inside a network of an engine's own
+IMAGE_TRITON = "/opt/tritonserver/bin/tritonserver"  # where NVIDIA's images have it
+
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -41,13 +44,15 @@ class Python:
 class TritonSettings:
     """How a server is to be started, models aside.
 
-    `runtime` is the digest of a pushed runtime, `path` an existing tritonserver folder instead of it; one of
-    them is set. `python` may be None with `path` only: then that installation finds its own.
+    `runtime` is the digest of a pushed runtime, `path` an existing tritonserver folder instead of it,
+    `container` the digest of how the container is made that the script runs in; one of them is set. `python`
+    may be None with `path` only: then that installation finds its own. An image brings both.
     """
 
     bind: str
     runtime: str = ""
     path: str = ""
+    container: str = ""
     python: Python | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
@@ -107,20 +112,37 @@ def _body(root: str, server: Server, settings: TritonSettings, models: Iterable[
         *(quote(f"--load-model={model}") for model in models),
     ]
     lines = " \\\n    ".join(words)
-    variables = " \\\n    ".join(
-        f"{name}={quote(value)}" for name, value in sorted(settings.environment.items())
-    )
     return f"""# Written by distctl: the command line of server {server.id}.
 cd "${{0%/*}}" || exit 1
 unit=$(pwd -P)
-triton={_triton_folder(settings)}
-{_python_lines(settings)}
+{_in_image(settings) if settings.container else _on_node(settings)}
 read -r key < key || exit 1
 mkdir -p repository
-exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" \\
-    {variables + " " if variables else ""}"$triton/bin/tritonserver" \\
+{_command(settings)} \\
     {lines}
 """
+
+
+def _on_node(settings: TritonSettings) -> str:
+    return f"triton={_triton_folder(settings)}\n{_python_lines(settings)}"
+
+
+def _in_image(settings: TritonSettings) -> str:
+    """NVIDIA's image has it on PATH and in a known place; its environment is kept as it is."""
+    return f"""# In a container that is made as {settings.container}.
+triton=$(command -v tritonserver || echo {IMAGE_TRITON})"""
+
+
+def _command(settings: TritonSettings) -> str:
+    variables = " \\\n    ".join(
+        f"{name}={quote(value)}" for name, value in sorted(settings.environment.items())
+    )
+    if settings.container:
+        return f'exec env {variables} "$triton"' if variables else 'exec "$triton"'
+    return (
+        'exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" \\\n'
+        f'    {variables + " " if variables else ""}"$triton/bin/tritonserver"'
+    )
 
 
 def _triton_folder(settings: TritonSettings) -> str:
@@ -164,6 +186,6 @@ def _arguments(root: str, server: Server, settings: TritonSettings) -> list[str]
         f"--metrics-port={server.metrics_port}",
         f'--http-restricted-api={RESTRICTED}:{KEY_HEADER}="$key"',
         f'--grpc-restricted-protocol={RESTRICTED}:{KEY_HEADER}="$key"',
-        '--backend-directory="$triton/backends"',
+        *([] if settings.container else ['--backend-directory="$triton/backends"']),
         f"--backend-config=python,shm-region-prefix-name={memory_prefix(root, server)}",
     ]

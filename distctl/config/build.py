@@ -17,9 +17,7 @@ from distctl.cluster.spec import (
     ModelSpec,
     Node,
     RouterSpec,
-    Runtime,
     RuntimeKind,
-    SecretRef,
     Source,
     SshSettings,
     StoreSpec,
@@ -40,12 +38,12 @@ from distctl.config.models import (
 from distctl.config.patterns import expand
 from distctl.config.problems import Path, Problem, line_of
 from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
+from distctl.config.runtime import RuntimeSection
+from distctl.config.runtimes import kind_problems, runtime, secret
 from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
     NoBecome,
-    RuntimeSection,
-    SecretSection,
     Settings,
     SshSection,
     TimeoutsSection,
@@ -81,6 +79,7 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
         if problems or addresses is None or serve is None:
             continue
         merged = merge.merge(levels)
+        built.problems += kind_problems(key, merged)
         settings = Settings.model_validate(merge.nested(merged))
         said = merge.origins(merged, lines)
         for name, address, serve_address in zip(names, addresses, serve, strict=True):
@@ -159,9 +158,9 @@ def _node(
     connection = Connection(section.connection or "ssh")
     address = address or (LOOPBACK if connection is Connection.LOCAL else name)
     serve = serve or address
-    said, runtime = settings.servers or ServersSection(), _runtime(settings.runtime or RuntimeSection())
-    external = runtime.kind is RuntimeKind.EXTERNAL
-    division.refuse_conflicts(said, external=external, environment=tuple(runtime.environment))
+    said, runs = settings.servers or ServersSection(), runtime(settings.runtime or RuntimeSection())
+    external = runs.kind is RuntimeKind.EXTERNAL
+    division.refuse_conflicts(said, external=external, environment=tuple(runs.environment))
     servers, per_device = division.servers_of(name, serve, said)
     return Node(
         name=name,
@@ -169,7 +168,7 @@ def _node(
         address=address,
         serve_address=serve,
         ssh=_ssh(settings.ssh or SshSection(), base),
-        runtime=runtime,
+        runtime=runs,
         servers=servers,
         per_device=per_device,
         labels=dict(settings.labels or {}),
@@ -196,27 +195,8 @@ def _become(said: BecomeSection | None) -> Become | None:
     return None if said is None or isinstance(said, NoBecome) else Become(secret(said.password))
 
 
-def _runtime(said: RuntimeSection) -> Runtime:
-    kind = RuntimeKind(said.kind or "binary")
-    environment, arguments = dict(said.environment or {}), tuple(said.arguments or ())
-    return Runtime(kind, said.path, said.python, environment, arguments)
-
-
 def _timeouts(said: TimeoutsSection) -> Timeouts:
     return Timeouts(**{key: value for key, value in said.model_dump().items() if value is not None})
-
-
-def secret(said: SecretSection | None) -> SecretRef | None:
-    """Where a secret is to be read, as the spec keeps it."""
-    if said is None:
-        return None
-    if said.env is not None:
-        return SecretRef("env", (said.env,))
-    return (
-        SecretRef("file", (said.file,))
-        if said.file is not None
-        else SecretRef("command", tuple(said.command or ()))
-    )
 
 
 def _file(text: str | None, base: File) -> File | None:
@@ -249,11 +229,13 @@ def _defaults(node: Node) -> dict[str, str]:
     values = {"runtime.kind": node.runtime.kind.value}
     if node.serves:
         values |= {"servers.per": "node", "servers.gpus": "all", "servers.ports": str(FIRST_PORT)}
+    if node.contained:
+        values |= {"runtime.image": node.runtime.container.image, "runtime.network": "host"}
     if node.connection is Connection.SSH:
         values |= dict.fromkeys(LEFT_TO_SSH, "as ~/.ssh/config and the agent say")
         values["ssh.host_keys"] = node.ssh.host_keys
     standard = Timeouts()
-    for word in ("connect", "start", "load", "drain"):
+    for word in ("connect", "start", "load", "drain", *(["pull"] if node.contained else [])):
         values[f"timeouts.{word}"] = show_duration(getattr(standard, word))
     return values
 

@@ -175,6 +175,21 @@ def model_problems(model: ModelSpec, nodes: Mapping[str, Node]) -> Iterator[Prob
         which = " that `where` asks for" if model.where else ""
         message = f"{model.replicas} replicas, and {servers} server{'s' * (servers != 1)}{which}"
         yield Problem((*here, "replicas"), message, f"at most one replica for each server: {servers}")
+    if model.source.kind == "node":
+        yield from _mount_problems(model, fitting)
+
+
+def _mount_problems(model: ModelSpec, nodes: Iterable[Node]) -> Iterator[Problem]:
+    """A path of the node that its containers cannot see under the same name."""
+    path = model.source.path.rstrip("/") + "/"
+    for node in nodes:
+        places = [volume.rsplit(":", 2)[:2] for volume in node.runtime.container.volumes]
+        seen = any(source == place and path.startswith(f"{place.rstrip('/')}/") for source, place in places)
+        if node.contained and not seen:
+            message = f"the containers of node {node.name} do not see {model.source.path}"
+            hint = f"write runtime: {{volumes: [{model.source.path}]}}, or a folder above it"
+            yield Problem(("models", model.name, "source"), message, hint)
+            return
 
 
 def _nowhere(model: ModelSpec, nodes: Mapping[str, Node], fitting: Sequence[Node]) -> Problem:

@@ -36,11 +36,7 @@ def _remote(value: Any) -> bool:
     return isinstance(value, str) and re.match(r"(s3|gs|as|https?)://", value) is not None
 
 
-_RUNTIMES = "today kind is binary or external"
 LATER: tuple[Later, ...] = (
-    *_settings("runtime.kind", _RUNTIMES, _is("container"), "containers"),
-    *_settings("runtime.engine", _RUNTIMES, word="containers"),
-    *_settings("runtime.image", _RUNTIMES, word="containers"),
     Later("models.*.source", "today a folder here, or node:/path", _remote, "object stores"),
     Later(
         "models.*.replicas", "today write one number", lambda v: isinstance(v, dict), "a range of replicas"

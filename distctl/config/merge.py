@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from distctl.config.inventory import Origin
+from distctl.config.kinds import KEYS
 from distctl.config.problems import Path, Problem, did_you_mean, dotted, line_of
 
 Key: TypeAlias = tuple[str, ...]
 
 SETTINGS = ("ssh", "runtime", "servers", "labels", "timeouts", "directory")
 JOINED: frozenset[Key] = frozenset(
-    {("ssh",), ("runtime",), ("runtime", "environment"), ("servers",), ("labels",), ("timeouts",)}
+    {
+        *(("ssh",), ("servers",), ("labels",), ("timeouts",)),
+        *(("runtime",), ("runtime", "environment"), ("runtime", "ulimits")),
+    }
 )
 
 
@@ -104,8 +108,9 @@ def merge(levels: Sequence[Level]) -> Merged:
             for weaker in [k for k in merged if _related(k, key)]:
                 del merged[weaker]
             merged[key] = Setting(value, source)
-    if "runtime" in {key[0] for key in merged} and _value(merged, "runtime", "kind") == "external":
-        merged = {k: s for k, s in merged.items() if k[0] != "runtime" or k[1] == "kind"}
+    kind = _value(merged, "runtime", "kind")
+    if kind in KEYS:  # what a level above says of another kind does not matter here
+        merged = {k: s for k, s in merged.items() if k[0] != "runtime" or k[1] in ("kind", *KEYS[kind])}
     return merged
 
 

@@ -13,8 +13,8 @@ from typing_extensions import Self
 
 from distctl.cluster.spec import Policy
 from distctl.config.requests import ModelTimeouts, PrefixSection
-from distctl.config.sections import Section
-from distctl.config.settings import Secret, Settings
+from distctl.config.sections import Secret, Section
+from distctl.config.settings import Settings
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,

@@ -16,6 +16,7 @@ from distctl.cluster.record import (
     DropRouter,
     Known,
     Replica,
+    SetFacts,
     SetKnown,
     SetReplica,
     SetRouter,
@@ -25,6 +26,7 @@ from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
 from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
+from distctl.policy.images import FACT, Given
 from distctl.policy.operations import (
     ConfigureServer,
     InstallEnvironment,
@@ -34,6 +36,7 @@ from distctl.policy.operations import (
     LoadReplica,
     Operation,
     Prune,
+    PullImage,
     PushModel,
     RemoveNode,
     RemoveServers,
@@ -109,6 +112,15 @@ def _install(job: Job, op: InstallRuntime | InstallEnvironment, report: Report) 
     archive = job.world.archive(op.digest)
     what = archive.kind.name.lower()
     job.world.node(op.node).install(archive, progress=_progress(report, what))
+
+
+def _pull(job: Job, op: PullImage, report: Report) -> None:
+    """The record names what a node was given once it is there: a pull that fails changes nothing."""
+    _remember(job, op.node)
+    name, digest = job.world.node(op.node).pull(report=report)
+    known = job.world.store.load().facts.get(op.node, {})
+    given = Given(name, digest, job.world.clock.now())
+    job.world.store.commit(job.token, [SetFacts(op.node, {**known, FACT: given.text})])
 
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
@@ -282,6 +294,7 @@ def _prune(job: Job, op: Prune, report: Report) -> None:
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     InstallRuntime: _install,
     InstallEnvironment: _install,
+    PullImage: _pull,
     PushModel: _push,
     StartServer: _start,
     StopServer: _stop,

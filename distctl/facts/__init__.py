@@ -17,6 +17,8 @@ missing could not be read. Sizes are in bytes, times in seconds.
     gpu.N.processes: `PID=NAME:BYTES:PARENT,PARENT ...`
     gpu.N.advice: what the driver asks for; gpu.N.trouble: such as `GPU is lost`
     containers: the engines found, such as `docker podman`
+    engine.NAME.version, or engine.NAME.problem: what it said instead; .rootless, .init, .restart, .nvidia:
+    yes or no; .storage, .free: where it keeps images. nvidia.device, nvidia.hook, nvidia.cdi: yes or no
     systemd: yes or no; systemd.user and systemd.linger: whether the account has units that survive it
     selinux: enforcing, permissive, disabled or none
     tools.missing: of the few programs that distctl needs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from distctl.facts import gpu, network, python, services, storage, system
+from distctl.facts import engines, gpu, network, python, services, storage, system
 from distctl.facts.probe import Facts, read, section
 
 PROBES = (
@@ -14,6 +14,7 @@ PROBES = (
     *network.PROBES,
     *python.PROBES,
     *gpu.PROBES,
+    *engines.PROBES,
 )
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from distctl.cluster.spec import Node, RuntimeKind
+from distctl.facts.container_doctor import engine_verdicts
 from distctl.facts.gpu_doctor import gpu_verdicts
 from distctl.facts.network import holder_of
 from distctl.facts.python import VERSIONS, choose, interpreters
 from distctl.facts.verdict import Facts, Level, Verdict
-
-__all__ = ["Level", "Verdict", "verdicts"]
 
 GLIBC = (2, 35)  # of the wheel that tritonserver comes from (manylinux_2_35)
 ARCH = "x86_64"
@@ -27,20 +26,22 @@ def verdicts(
     facts: Facts,
     *,
     own_pids: Collection[int] = (),
+    own_ports: Collection[int] = (),
     become: bool = False,
     installed: bool = False,
     image: str = "",
 ) -> tuple[Verdict, ...]:
     """Everything worth saying of a node with these facts, the worst first.
 
-    `own_pids` are the processes of our own units there: a port that they hold is not taken. `installed`: the
-    runtime is there already and needs no more room. `image` is what its containers are made of. Of what the
-    facts do not say, nothing is said.
+    `own_pids` are the processes of our own units there, `own_ports` are our containers': what they hold is
+    not taken. `installed`: the runtime is there already and needs no more room. `image` is what its
+    containers are made of. Of what the facts do not say, nothing is said.
     """
     found = [verdict for check in _CHECKS for verdict in check(node, facts)]
     found += _disk(node, facts, ROOM if installed or not _runs_ours(node) else DISK)
-    found += _ports(node, facts, own_pids)
+    found += _ports(node, {**facts, "ports": _without(facts.get("ports", ""), own_ports)}, own_pids)
     found += gpu_verdicts(node, facts, own_pids=own_pids, image=image)
+    found += engine_verdicts(node, facts, installed=installed)
     found += _reboot(node, facts, become)
     order = list(reversed(Level))
     return tuple(sorted(found, key=lambda verdict: order.index(verdict.level)))
@@ -167,13 +168,17 @@ def _ports(node: Node, facts: Facts, own_pids: Collection[int]) -> Iterator[Verd
                 )
 
 
+def _without(ports: str, own: Collection[int]) -> str:
+    return " ".join(word for word in ports.split() if int(word.partition("=")[0]) not in own)
+
+
 def _is_ours(holder: str, own_pids: Collection[int]) -> bool:
     pid = holder.rpartition(":")[2]
     return pid.isdecimal() and int(pid) in own_pids
 
 
 def _reboot(node: Node, facts: Facts, become: bool) -> Iterator[Verdict]:
-    if node.external or "systemd" not in facts:
+    if node.external or node.contained or "systemd" not in facts:
         return
     if facts["systemd"] != "yes":
         yield Verdict(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from distctl.cluster.image import Pinned
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, UnitSight
 from distctl.cluster.spec import Node, Server
+from distctl.policy.images import FACT, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
     InstallEnvironment,
@@ -15,6 +17,7 @@ from distctl.policy.operations import (
     Join,
     Leave,
     LoadReplica,
+    PullImage,
     PushModel,
     Sign,
     StartServer,
@@ -60,11 +63,8 @@ def arrive(work: Work, node: Node) -> list[Outdated]:
 
 
 def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
-    """Bring runtime, environments and models there."""
-    installed = set()
-    runtime = work.wish.runtimes.get(node.name, "")
-    if runtime and runtime not in sight.runtimes:
-        installed.add(work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node"))
+    """Bring runtime or image, environments and models there."""
+    installed = _runtime(work, node, sight)
     pushed = defaultdict[str, set[int]](set)
     models = sorted({m for server in node.servers for m in work.wish.models_of(server.id)})
     for digest, users in _environments(work, node, models).items():
@@ -79,7 +79,26 @@ def _contents(work: Work, node: Node, sight: NodeSight) -> Ground:
             known = bool(sight.models.get(model))
             step = PushModel(node.name, model, digest, Sign.UPDATE if known else Sign.ADD)
             pushed[model].add(work.draft.add(step, "its files changed" if known else "it is not on the node"))
-    return Ground(sight, frozenset(installed), pushed)
+    return Ground(sight, installed, pushed)
+
+
+def _runtime(work: Work, node: Node, sight: NodeSight) -> frozenset[int]:
+    """Bring what servers run in there: an image, pulled before anything is stopped, or a runtime of ours."""
+    image = work.wish.images.get(node.name)
+    runtime = work.wish.runtimes.get(node.name, "")
+    if image is not None:
+        if not image.digest or image.content not in sight.images:
+            return frozenset({work.draft.add(PullImage(node.name, image.text), _why_pull(work, node, image))})
+    elif runtime and runtime not in sight.runtimes:
+        return frozenset({work.draft.add(InstallRuntime(node.name, runtime), "it is not on the node")})
+    return frozenset()
+
+
+def _why_pull(work: Work, node: Node, image: Pinned) -> str:
+    before = given_fact(work.record.facts.get(node.name, {}).get(FACT, ""))
+    if before.name == str(image.image) and before.digest != image.digest:
+        return f"its tag moved: it was {before.digest[:19]}"
+    return "it is not on the node"
 
 
 def _environments(work: Work, node: Node, models: list[str]) -> dict[str, list[str]]:

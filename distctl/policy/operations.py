@@ -74,6 +74,20 @@ class InstallEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class PullImage:
+    """Let a node pull the image that its servers run in. `image` says which, for a reader."""
+
+    node: str
+    image: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"pull image {self.image}"
+
+
+@dataclass(frozen=True, slots=True)
 class PushModel:
     """Put a model's folder on a node."""
 
@@ -255,6 +269,7 @@ class Prune:
 Operation: TypeAlias = (
     InstallRuntime
     | InstallEnvironment
+    | PullImage
     | PushModel
     | StartServer
     | StopServer

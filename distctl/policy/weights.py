@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import Service
 from distctl.cluster.spec import ServerId
+from distctl.policy.images import FACT as IMAGE
 from distctl.policy.reach import ROUND_TRIP
 
 FACT = "weight."  # before a model and a server: how a node's facts keep what was measured there
@@ -47,8 +48,9 @@ def weights_of(record: Record, model: str) -> dict[ServerId, int]:
 
 
 def measured_of(facts: Mapping[str, str]) -> dict[str, str]:
-    """Those of a node's facts that were not read on it but measured: kept until they are measured again."""
-    return {key: value for key, value in facts.items() if key == ROUND_TRIP or key.startswith(FACT)}
+    """Those of a node's facts that a look does not read: what was measured, and what its image means."""
+    kept = (ROUND_TRIP, IMAGE)
+    return {key: value for key, value in facts.items() if key in kept or key.startswith(FACT)}
 
 
 def weight_facts(changed: Iterable[Weight]) -> dict[str, dict[str, str]]:

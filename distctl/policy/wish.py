@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
@@ -20,14 +21,14 @@ class Wish:
     """The spec with every derived number: what `diff` compares a snapshot with.
 
     `contents` maps a model to its folder's digest, "" when Triton reads a path of the node's own; `runtimes`
-    maps a node to the runtime it needs, `environments` a node to those that its models need, by model;
-    `unresolved` maps a model to the reason why nobody knows yet what it needs; `settings` maps a server to
-    the digest of how it is to be started, models aside; `scripts` a server to the digest of its whole start
-    script; `structures` a router to the digest of its pools and servers while replicas join and leave
-    (`growing`), `settled` of those at the end; `configs` a router to the digest of its file as the record
-    has it now. `awaited` are draining nodes whose last request somebody waits for; `stateful` are models
-    whose open sequences and streams a new version in their place would end; `unread` says of models why
-    nothing is known of their state.
+    maps a node to the runtime it needs, `images` to the image where that is one, `environments` to those
+    that its models need, by model; `unresolved` maps a model to the reason why nobody knows yet what it
+    needs; `settings` maps a server to the digest of how it is to be started, models aside; `scripts` a
+    server to the digest of its whole start script; `structures` a router to the digest of its pools and
+    servers while replicas join and leave (`growing`), `settled` of those at the end; `configs` a router to
+    the digest of its file as the record has it now. `awaited` are draining nodes whose last request somebody
+    waits for; `stateful` are models whose open sequences and streams a new version in their place would end;
+    `unread` says of models why nothing is known of their state.
     """
 
     spec: Spec
@@ -37,6 +38,7 @@ class Wish:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unresolved: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, Pinned] = field(default_factory=dict)
     settings: Mapping[ServerId, str] = field(default_factory=dict)
     scripts: Mapping[ServerId, str] = field(default_factory=dict)
     structures: Mapping[RouterId, str] = field(default_factory=dict)

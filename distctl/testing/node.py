@@ -52,6 +52,8 @@ class FakeMachine:
     runtimes: set[str] = field(default_factory=set)
     environments: set[str] = field(default_factory=set)
     locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)  # by name, as `NodeSight` has them
+    wanted_image: dict[str, str] = field(default_factory=dict)  # what a pull brings
     models: dict[str, set[str]] = field(default_factory=dict)
     units: dict[str, FakeUnit] = field(default_factory=dict)
     boot: int = 1
@@ -98,6 +100,7 @@ class FakeNode:
                 runtimes=frozenset(m.runtimes),
                 environments=frozenset(m.environments),
                 locks={key: lock for key, lock in m.locks.items() if key[1] in m.models.get(key[0], ())},
+                images=dict(m.images),
                 models={model: frozenset(digests) for model, digests in m.models.items()},
                 links={
                     (unit.server.id.server, model): content
@@ -205,6 +208,15 @@ class FakeNode:
             kept.add(archive.digest)
             if progress:
                 progress(archive.size, archive.size)
+
+    def pull(self, *, report: Callable[[str], None]) -> tuple[str, str]:
+        """Have the image that is wanted there."""
+        with self._change("pull") as machine:
+            if not machine.wanted_image:
+                raise NodeError(machine.name, "pull", "there is no such image in the registry")
+            machine.images |= machine.wanted_image
+            report("pulling, 0 s")
+            return next((n, d) for n, d in machine.wanted_image.items() if "@" not in n)
 
     def push(self, model: str, folder: Folder, *, progress: Progress | None = None) -> None:
         """Store a model's folder."""

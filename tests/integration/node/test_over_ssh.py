@@ -19,8 +19,9 @@ from distctl.cluster.snapshot import ModelState, Owner
 from distctl.cluster.spec import Become, Node, Server, ServerId
 from distctl.commands.units import Manager
 from distctl.errors import TritonError
-from distctl.facts.doctor import Level, verdicts
+from distctl.facts.doctor import verdicts
 from distctl.facts.python import choose
+from distctl.facts.verdict import Level
 
 pytestmark = pytest.mark.hosts
 

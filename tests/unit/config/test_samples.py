@@ -83,12 +83,9 @@ def test_the_commented_sample_has_every_key_that_works() -> None:
 
 def not_yet() -> list[str]:
     return [
-        "runtime:\n  kind: container",
-        "runtime: {image: x}",
         "models: {m: {source: 's3://b/m'}}",
         "models: {m: {source: 'node:/m', replicas: {min: 0, max: 6}}}",
         "models: {m: {source: 'node:/m', memory: {gpu: 6GiB}}}",
-        "groups: {g: {runtime: {engine: docker}}}",
     ]
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from distctl.cluster.spec import Connection, Node, Runtime, RuntimeKind, Server, ServerId
-from distctl.facts.doctor import Level, verdicts
+from distctl.facts.doctor import verdicts
+from distctl.facts.verdict import Level
 
 SERVER = Server(ServerId("gpu01", "default"), "10.0.1.11", 9000, 9001, 9002)
 NODE = Node("gpu01", Connection.SSH, "10.0.1.11", "10.0.1.11", servers=(SERVER,))
