@@ -3,6 +3,9 @@
 -- What is open stands in the stick table, which outlives a reload: one entry a sequence, its server's id in
 -- gpt0. A sequence that came by streams (gpc0) is open while one of them is (conn_cur).
 local SOON = 2000 -- milliseconds within which a place that was given must show in the table
+local YOUNG = 5000 -- milliseconds after a worker's start in which its predecessor's table may still be on its way
+local PATIENCE, POLL = 2000, 10 -- milliseconds that a step waits for it, and between two looks
+local born -- when this worker started
 local ids = {} -- backend: name of a server to its id
 local given = {} -- backend: sequence to the place that it got just now
 
@@ -66,3 +69,16 @@ core.register_action("seat", {"http-req"}, function(txn, backend, places)
   given[backend][sequence] = {id = id, at = now()}
   txn:set_var("txn.seat", id)
 end, 2)
+
+core.register_init(function() born = now() end)
+
+-- A worker that took over may be asked for a sequence's next step before the table has: the step waits for it.
+core.register_action("await_place", {"http-req"}, function(txn, backend)
+  local sequence, waited = txn:get_var("txn.sequence"), 0
+  while now() - born < YOUNG and waited < PATIENCE do
+    local entry = core.backends[backend].stktable:lookup(sequence)
+    if entry and entry.gpt0 ~= 0 then return end
+    core.msleep(POLL)
+    waited = waited + POLL
+  end
+end, 1)
