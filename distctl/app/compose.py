@@ -46,6 +46,7 @@ class Parts:
     artifacts: Artifacts
     world: World
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
+    reach: Callable[..., Endpoint]  # (server, grpc=False): a server likewise
 
 
 @dataclass(slots=True)
@@ -201,7 +202,7 @@ def open_session(explicit: Path | None, *, warn: Callable[[str], None]) -> Itera
         folder=session.folder,
         archive=session.archive,
     )
-    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here)
+    session.parts = Parts(store, clock, connections, artifacts, world, makers.from_here, makers.reach)
     try:
         yield session
     finally:

@@ -293,6 +293,10 @@ class Session:
         endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
         return self.parts.from_here(router.on[0], endpoint)
 
+    def server_entrance(self, server: Server, *, grpc: bool) -> Endpoint:
+        """Where this machine reaches one server, by ssh if need be. Raises NodeError."""
+        return self.parts.reach(server, grpc=grpc)
+
 
 def _address(host: str) -> str:
     """The IP address of a name; the name itself when it cannot be resolved, for the router to complain of."""

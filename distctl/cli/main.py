@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 
 from distctl.cli import (
+    bench,
     doctor,
     down,
     drain,
@@ -62,6 +63,7 @@ app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)
 app.command("logs", rich_help_panel=SEE)(logs.logs)
 app.command("infer", rich_help_panel=USE)(infer.infer)
+app.command("bench", rich_help_panel=USE)(bench.bench)
 app.command("exec", rich_help_panel=USE)(execute.execute)
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 

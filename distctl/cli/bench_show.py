@@ -1,0 +1,181 @@
+"""What a measurement looks like: a moving line while it runs, a table or one JSON document at the end."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from distctl.adapters.bench.run import Look, Measured
+from distctl.cli.options import Format
+from distctl.cli.output import console, document, note, table, wants_json
+from distctl.policy.bench.quantiles import Times
+from distctl.policy.bench.tally import StepResult
+from distctl.policy.bench.verdict import warnings
+
+if TYPE_CHECKING:
+    from distctl.adapters.bench.senders import Target
+
+HEARTBEAT = 5.0  # seconds between two lines of a step without a terminal
+PACKAGES = ("distctl", "tritonclient", "aiohttp", "grpcio")
+COLUMNS = ("step", "requests", "failed", "requests/s", "p50", "p90", "p95", "p99", "max")
+
+
+class Watch:
+    """Told how a measurement goes; says so on stderr. Use as a context manager."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._done, self._said = steps, 0, 0.0
+        self._screen = None
+        if sys.stderr.isatty():
+            from rich.live import Live
+
+            self._screen = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Watch:
+        if self._screen:
+            self._screen.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._screen:
+            self._screen.stop()
+
+    def __call__(self, news: Look | StepResult) -> None:
+        """Take a look at a step under way, or its result."""
+        if isinstance(news, StepResult):
+            self._done, self._said = self._done + 1, 0.0
+            note(f"{self._place(self._done)} {news.step}: {_speed(news.rate, news.latency, news.failed)}")
+            return
+        line = f"{self._place(self._done + 1)} {news.step}: {_look(news)}"
+        if self._screen:
+            self._screen.update(line)
+        elif news.elapsed - self._said >= HEARTBEAT:
+            self._said = news.elapsed
+            note(line)
+
+    def _place(self, number: int) -> str:
+        return f"[{number} of {self._steps}]"
+
+
+def _look(look: Look) -> str:
+    when = "warming up" if look.elapsed < 0 else f"{look.elapsed:.0f} s of {look.step.seconds:g} s"
+    return f"{when}, {_speed(look.rate, look.latency, look.failed)}"
+
+
+def _speed(rate: float, latency: Times | None, failed: int) -> str:
+    p50, p99 = (_milliseconds(latency, name) for name in ("p50", "p99"))
+    return f"{rate:.1f} requests/s, p50 {p50}, p99 {p99} ms, failed {failed}"
+
+
+def _milliseconds(found: Times | None, name: str) -> str:
+    return "-" if found is None else f"{found[name] * 1000:.2f}"
+
+
+def show(
+    measured: Measured,
+    model: str,
+    target: Target,
+    where: str,
+    server: str,
+    origin: str,
+    batch: int | None,
+    output: Format,
+) -> None:
+    """The results on stdout, and on stderr what must be known of them."""
+    if wants_json(output):
+        from distctl.adapters.machine import machine, package_versions
+
+        body = {
+            "model": model,
+            "protocol": target.protocol,
+            "target": {"what": where, "endpoint": str(target.endpoint), "server": server},
+            "data": origin,
+            "batch": batch,
+            "machine": machine(),
+            "versions": package_versions(PACKAGES),
+            "interrupted": bool(measured.signal),
+            "exit_code": exit_code(measured),
+            "steps": [_step_document(result) for result in measured.results],
+        }
+        document("bench", body)
+    else:
+        _table(measured, stream=target.protocol == "stream")
+    for result in measured.results:
+        for text in warnings(result):
+            note(f"warning: {result.step}: {text}", "yellow")
+        for error in result.errors:
+            note(f"failed: {result.step}: {error.count} x {error.kind}, such as: {error.example}", "red")
+
+
+def _table(measured: Measured, *, stream: bool) -> None:
+    columns = (*COLUMNS, *(("first p50", "first p99", "answers/s") if stream else ()), "generator")
+    table(columns, [_row(result, stream=stream) for result in measured.results])
+    note("times in ms, of answered requests; generator: its own use of one core")
+
+
+def _row(result: StepResult, *, stream: bool) -> list[str]:
+    row = [str(result.step), str(result.requests), str(result.failed), f"{result.rate:.1f}"]
+    row += [_milliseconds(result.latency, name) for name in ("p50", "p90", "p95", "p99")]
+    row.append("-" if result.latency is None else f"{result.latency.longest * 1000:.2f}")
+    if stream:
+        row += [_milliseconds(result.first, "p50"), _milliseconds(result.first, "p99")]
+        row.append(f"{result.answer_rate:.1f}")
+    return [*row, f"{result.cpu:.0%}"]
+
+
+def _step_document(result: StepResult) -> dict[str, Any]:
+    step = result.step
+    return {
+        "loop": step.loop.value,
+        "level": step.level,
+        "arrivals": step.arrivals.value if step.loop.value == "open" else None,
+        "duration_s": step.seconds,
+        "warmup_s": step.warmup,
+        "whole": result.whole,
+        "requests": result.requests,
+        "failed": result.failed,
+        "seconds": round(result.seconds, 6),
+        "requests_per_second": round(result.rate, 3),
+        "answers": result.answers,
+        "answers_per_second": round(result.answer_rate, 3),
+        "latency_ms": _times_document(result.latency),
+        "first_answer_ms": _times_document(result.first),
+        "sent_late_ms": _times_document(result.late),
+        "histogram_ms": {f"{bound * 1000:.3f}": count for bound, count in result.histogram},
+        "generator_cores": round(result.cpu, 3),
+        "errors": [{"kind": e.kind, "count": e.count, "example": e.example} for e in result.errors],
+        "warnings": list(warnings(result)),
+    }
+
+
+def _times_document(found: Times | None) -> dict[str, float] | None:
+    if found is None:
+        return None
+    values = {"min": found.least, "mean": found.mean, **found.quantiles, "max": found.longest}
+    return {name: round(value * 1000, 4) for name, value in values.items()}
+
+
+def exit_code(measured: Measured) -> int:
+    """1 when a request failed or none was measured, 130 and 143 after a signal, else 0."""
+    if measured.signal:
+        return 128 + measured.signal
+    return int(any(result.failed or not result.requests for result in measured.results))
+
+
+def end(measured: Measured) -> NoReturn:
+    """End the command with its exit code. Raises Interrupted after a signal."""
+    if measured.signal:
+        import signal
+
+        from distctl.errors import Interrupted
+
+        name = signal.Signals(measured.signal).name
+        raise Interrupted(
+            f"broken off by {name}; what was measured stands above", signal_number=measured.signal
+        )
+    raise typer.Exit(exit_code(measured))
