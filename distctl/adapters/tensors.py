@@ -17,10 +17,12 @@ def tensors(kind: Any, request: Mapping[str, Any]) -> list[Any]:
     return [_tensor(kind, item) for item in request["inputs"]]
 
 
-def _tensor(kind: Any, item: Mapping[str, Any]) -> Any:
+def _tensor(kind: Any, item: Any) -> Any:
     import numpy as np
-    from tritonclient.utils import triton_to_np_dtype
+    from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
+    if not isinstance(item, Mapping):
+        raise InputError(f"an input of the request is no object: {item!r:.60}")
     try:
         values = flat(item["data"])
         if item["datatype"] == "BYTES":
@@ -31,6 +33,6 @@ def _tensor(kind: Any, item: Mapping[str, Any]) -> Any:
         tensor.set_data_from_numpy(array.reshape(item["shape"]))
     except KeyError as error:
         raise InputError(f"an input of the request has no `{error.args[0]}`") from error
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, InferenceServerException) as error:
         raise InputError(f"input {item.get('name')}: {error}") from error
     return tensor

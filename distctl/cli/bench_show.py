@@ -125,7 +125,7 @@ def _row(result: StepResult, *, stream: bool) -> list[str]:
     if stream:
         row += [_milliseconds(result.first, "p50"), _milliseconds(result.first, "p99")]
         row.append(f"{result.answer_rate:.1f}")
-    return [*row, f"{result.cpu:.0%}"]
+    return [*row, f"{result.own.cpu:.0%}"]
 
 
 def _step_document(result: StepResult) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _step_document(result: StepResult) -> dict[str, Any]:
         "first_answer_ms": _times_document(result.first),
         "sent_late_ms": _times_document(result.late),
         "histogram_ms": {f"{bound * 1000:.3f}": count for bound, count in result.histogram},
-        "generator_cores": round(result.cpu, 3),
+        "generator": {"cores": round(result.own.cpu, 3), "waited": round(result.own.waited, 3)},
         "errors": [{"kind": e.kind, "count": e.count, "example": e.example} for e in result.errors],
         "warnings": list(warnings(result)),
     }

@@ -7,11 +7,11 @@ import contextlib
 import gc
 import selectors
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from distctl.adapters.bench.drive import drive
+from distctl.adapters.bench.own import share, used
 from distctl.adapters.bench.senders import Sender, Target, sender
 from distctl.policy.bench.data import Request
 from distctl.policy.bench.quantiles import Times
@@ -117,14 +117,14 @@ async def _step(
     start = asyncio.get_running_loop().time()
     tally = Tally(start + step.warmup)
     looks = asyncio.create_task(_looking(step, tally, watch))
-    used, whole = time.process_time(), False
+    before, whole = used(), False
     try:
         await drive(step, connected, tally, start=start, patience=patience)
         whole = True
     finally:
         looks.cancel()
         seconds = asyncio.get_running_loop().time() - start
-        found = result(step, tally, cpu=(time.process_time() - used) / seconds, whole=whole)
+        found = result(step, tally, share(before, seconds), whole=whole)
         measured.results.append(found)
         watch(found)
 

@@ -19,7 +19,7 @@ def due(step: Step) -> Iterator[float]:
 
     First the warm-up's, then `step.due` that count, over `step.planned` seconds.
     """
-    yield from _spread(step, round(step.level * step.warmup))
+    yield from _spread(step, int(step.level * step.warmup))
     yield from (step.warmup + at for at in _spread(step, step.due))
 
 

@@ -8,12 +8,14 @@ length of one of its measurements, and `--warmup` has no equal.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from distctl.cluster.spec import Endpoint
 from distctl.policy.bench.step import MOST_REQUESTS, Loop, Step
+from distctl.samples import flat
 
 PROGRAM = "perf_analyzer"
 
@@ -35,13 +37,16 @@ def command(
 
 
 def input_data(requests: Sequence[Mapping[str, Any]], *, batches: bool) -> str:
-    """The data file for some requests; of models with `batches` their first dimension is left out."""
-    skip = 1 if batches else 0
-    return json.dumps(
-        {
-            "data": [
-                {i["name"]: {"content": i["data"], "shape": i["shape"][skip:]} for i in request["inputs"]}
-                for request in requests
-            ]
-        }
-    )
+    """The data file for some requests.
+
+    Of models with `batches` it has the first row of each, since perf_analyzer makes the batch itself.
+    """
+    return json.dumps({"data": [_row(request["inputs"], 1 if batches else 0) for request in requests]})
+
+
+def _row(inputs: Sequence[Mapping[str, Any]], skip: int) -> dict[str, Any]:
+    found = {}
+    for item in inputs:
+        dims = item["shape"][skip:]
+        found[item["name"]] = {"content": flat(item["data"])[: math.prod(dims)], "shape": dims}
+    return found

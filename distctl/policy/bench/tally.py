@@ -79,6 +79,14 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What the generator used itself and how long it waited for a processor: seconds, or parts of a core."""
+
+    cpu: float
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorKind:
     """Failures of one kind: how many, and what was said of the first."""
 
@@ -91,8 +99,8 @@ class ErrorKind:
 class StepResult:
     """The figures of one step. Times are those of answered requests, in seconds; None without any.
 
-    `first` is the time to the first answer, `late` how long after its instant a request was sent; `cpu` is
-    what the generator itself used, in cores. `overtime` is how long after the last request was due the last
+    `first` is the time to the first answer, `late` how long after its instant a request was sent; `own` is
+    the generator's, in parts of a core. `overtime` is how long after the last request was due the last
     answer came, seconds; `growth` how many times the median latency of the first quarter of the requests
     that of the last quarter is. `whole` is False when the step was broken off.
     """
@@ -102,7 +110,7 @@ class StepResult:
     failed: int
     seconds: float
     answers: int
-    cpu: float
+    own: Own
     latency: Times | None
     first: Times | None
     late: Times | None
@@ -123,8 +131,8 @@ class StepResult:
         return self.answers / self.seconds if self.seconds else 0.0
 
 
-def result(step: Step, tally: Tally, *, cpu: float, whole: bool = True) -> StepResult:
-    """The figures of a step; `cpu` in cores."""
+def result(step: Step, tally: Tally, own: Own, *, whole: bool = True) -> StepResult:
+    """The figures of a step; `own` in parts of a core."""
     kinds = sorted(tally.errors.items(), key=lambda kind: -kind[1])
     return StepResult(
         step,
@@ -132,7 +140,7 @@ def result(step: Step, tally: Tally, *, cpu: float, whole: bool = True) -> StepR
         failed=tally.failed,
         seconds=_seconds(step, tally, whole=whole),
         answers=tally.answers,
-        cpu=cpu,
+        own=own,
         latency=times(tally.latency),
         first=times(tally.first),
         late=times(tally.late),

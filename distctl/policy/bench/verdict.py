@@ -17,10 +17,11 @@ def warnings(result: StepResult) -> tuple[str, ...]:
     found = []
     if not result.requests:
         found.append("no request began after the warm-up: give it a longer --duration or a shorter --warmup")
-    if result.cpu > BUSY:
+    if result.own.cpu + result.own.waited > BUSY:
         found.append(
-            f"the generator used {result.cpu:.0%} of a core: the figures may be its own, not the target's; "
-            "run several side by side, each with a part of the load"
+            f"the generator used {result.own.cpu:.0%} of a core and waited {result.own.waited:.0%} of the "
+            "time for one: the figures may be its own, not the target's; spread the load over several "
+            "generators, on machines that do not serve"
         )
     if result.late and result.latency and result.late["p99"] > max(NOTICED, LATE * result.latency["p99"]):
         found.append(
