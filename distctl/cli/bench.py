@@ -90,7 +90,7 @@ def bench(
     from distctl.adapters.bench.plot import require
     from distctl.adapters.bench.run import measure
     from distctl.app.bench import data_for, refuse_unanswerable, run_perf_analyzer
-    from distctl.cli.bench_show import Watch, end, show
+    from distctl.cli.bench_show import Asked, Watch, end, show
     from distctl.cli.output import note
     from distctl.cli.running import seconds
     from distctl.errors import InputError
@@ -107,16 +107,17 @@ def bench(
         refuse_unanswerable(described.model, target.protocol)
         data = data_for(described.model, session=session, file=file, given=shape or (), batch=batch)
         where = "the router" if not (url or direct) else direct or "an address"
-        note(f"{model} by {target.protocol} to {where} at {target.endpoint}: {data.origin}")
+        asked = Asked(model, target, where, described.server, data.origin, batch)
+        note(f"{asked}: {data.origin}")
         if perf_analyzer:
             run_perf_analyzer(steps, target, described.model, data, batch)
             return
         with Watch(len(steps)) as watch:
             measured = measure(steps, target, model, data.requests, watch)
     if plot and any(result.latency for result in measured.results):
-        draw(measured.results, f"{model} by {target.protocol}, {where}", plot)
+        draw(measured.results, str(asked), plot)
         note(f"drawn: {plot}")
-    show(measured, model, target, where, described.server, data.origin, batch, output)
+    show(measured, asked, output)
     end(measured)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -76,26 +77,32 @@ def _milliseconds(found: Times | None, name: str) -> str:
     return "-" if found is None else f"{found[name] * 1000:.2f}"
 
 
-def show(
-    measured: Measured,
-    model: str,
-    target: Target,
-    where: str,
-    server: str,
-    origin: str,
-    batch: int | None,
-    output: Format,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is measured: `where` and `origin` say in words where requests go and what is in them."""
+
+    model: str
+    target: Target
+    where: str
+    server: str
+    origin: str
+    batch: int | None
+
+    def __str__(self) -> str:
+        return f"{self.model} by {self.target.protocol} to {self.where} at {self.target.endpoint}"
+
+
+def show(measured: Measured, asked: Asked, output: Format) -> None:
     """The results on stdout, and on stderr what must be known of them."""
     if wants_json(output):
         from distctl.adapters.machine import machine, package_versions
 
         body = {
-            "model": model,
-            "protocol": target.protocol,
-            "target": {"what": where, "endpoint": str(target.endpoint), "server": server},
-            "data": origin,
-            "batch": batch,
+            "model": asked.model,
+            "protocol": asked.target.protocol,
+            "target": {"what": asked.where, "endpoint": str(asked.target.endpoint), "server": asked.server},
+            "data": asked.origin,
+            "batch": asked.batch,
             "machine": machine(),
             "versions": package_versions(PACKAGES),
             "interrupted": bool(measured.signal),
@@ -104,7 +111,7 @@ def show(
         }
         document("bench", body)
     else:
-        _table(measured, stream=target.protocol == "stream")
+        _table(measured, stream=asked.target.protocol == "stream")
     for result in measured.results:
         for text in warnings(result):
             note(f"warning: {result.step}: {text}", "yellow")
