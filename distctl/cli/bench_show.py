@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 5.0  # seconds between two lines of a step without a terminal
 PACKAGES = ("distctl", "tritonclient", "aiohttp", "grpcio")
-COLUMNS = ("step", "requests", "failed", "requests/s", "p50", "p90", "p95", "p99", "max")
+BEGIN = ("step", "requests", "failed", "requests/s")
+UNARY = (*BEGIN, "p50", "p90", "p95", "p99", "max")  # 80 columns are enough
+STREAM = (*BEGIN, "p50", "p99", "max", "first", "answers/s")
+WIDE = (*UNARY, "first p50", "first p99", "answers/s", "generator", "waited")  # the last two of a core
 
 
 class Watch:
@@ -50,13 +54,24 @@ class Watch:
         """Take a look at a step under way, or its result."""
         if isinstance(news, StepResult):
             self._done, self._said = self._done + 1, 0.0
-            note(f"{self._place(self._done)} {news.step}: {_speed(news.rate, news.latency, news.failed)}")
+            self._tell(
+                f"{self._place(self._done)} {news.step}: {_speed(news.rate, news.latency, news.failed)}"
+            )
             return
         line = f"{self._place(self._done + 1)} {news.step}: {_look(news)}"
         if self._screen:
-            self._screen.update(line)
+            from rich.text import Text
+
+            self._screen.update(Text(line))
         elif news.elapsed - self._said >= HEARTBEAT:
             self._said = news.elapsed
+            note(line)
+
+    def _tell(self, line: str) -> None:
+        """One line that stays, above the one that moves."""
+        if self._screen:
+            self._screen.console.print(line, markup=False)
+        else:
             note(line)
 
     def _place(self, number: int) -> str:
@@ -70,11 +85,17 @@ def _look(look: Look) -> str:
 
 def _speed(rate: float, latency: Times | None, failed: int) -> str:
     p50, p99 = (_milliseconds(latency, name) for name in ("p50", "p99"))
-    return f"{rate:.1f} requests/s, p50 {p50}, p99 {p99} ms, failed {failed}"
+    return f"{rate:.1f}/s, p50 {p50}, p99 {p99} ms, failed {failed}"
 
 
 def _milliseconds(found: Times | None, name: str) -> str:
-    return "-" if found is None else f"{found[name] * 1000:.2f}"
+    return "-" if found is None else _short(found[name])
+
+
+def _short(seconds: float) -> str:
+    """Milliseconds with three digits that count: more would not come again, and a terminal is narrow."""
+    value = seconds * 1000
+    return f"{value:.{max(0, 2 - max(0, math.floor(math.log10(value))))}f}" if value > 0 else "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +132,7 @@ def show(measured: Measured, asked: Asked, output: Format) -> None:
         }
         document("bench", body)
     else:
-        _table(measured, stream=asked.target.protocol == "stream")
+        _table(measured, output, stream=asked.target.protocol == "stream")
     for result in measured.results:
         for text in warnings(result):
             note(f"warning: {result.step}: {text}", "yellow")
@@ -119,20 +140,28 @@ def show(measured: Measured, asked: Asked, output: Format) -> None:
             note(f"failed: {result.step}: {error.count} x {error.kind}, such as: {error.example}", "red")
 
 
-def _table(measured: Measured, *, stream: bool) -> None:
-    columns = (*COLUMNS, *(("first p50", "first p99", "answers/s") if stream else ()), "generator")
-    table(columns, [_row(result, stream=stream) for result in measured.results])
-    note("times in ms, of answered requests; generator: its own use of one core")
+def _table(measured: Measured, output: Format, *, stream: bool) -> None:
+    names = WIDE if output is Format.WIDE else STREAM if stream else UNARY
+    table(names, [[_cell(result, name) for name in names] for result in measured.results])
+    note("times in ms, of answered requests" + ("; first: the median first answer" if stream else ""))
 
 
-def _row(result: StepResult, *, stream: bool) -> list[str]:
-    row = [str(result.step), str(result.requests), str(result.failed), f"{result.rate:.1f}"]
-    row += [_milliseconds(result.latency, name) for name in ("p50", "p90", "p95", "p99")]
-    row.append("-" if result.latency is None else f"{result.latency.longest * 1000:.2f}")
-    if stream:
-        row += [_milliseconds(result.first, "p50"), _milliseconds(result.first, "p99")]
-        row.append(f"{result.answer_rate:.1f}")
-    return [*row, f"{result.own.cpu:.0%}"]
+def _cell(result: StepResult, name: str) -> str:
+    """One figure by the name of its column."""
+    if name.startswith("first"):
+        return _milliseconds(result.first, name.partition(" ")[2] or "p50")
+    if name.startswith("p"):
+        return _milliseconds(result.latency, name)
+    return {
+        "step": str(result.step),
+        "requests": str(result.requests),
+        "failed": str(result.failed),
+        "requests/s": f"{result.rate:.1f}",
+        "max": "-" if result.latency is None else _short(result.latency.longest),
+        "answers/s": f"{result.answer_rate:.1f}",
+        "generator": f"{result.own.cpu:.0%}",
+        "waited": f"{result.own.waited:.0%}",
+    }[name]
 
 
 def _step_document(result: StepResult) -> dict[str, Any]:

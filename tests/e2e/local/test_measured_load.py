@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from local_cluster import LocalCluster, local_cluster
+from local_cluster import LocalCluster, local_cluster, wait_until
 
 QUICK = ("--duration", "1s", "--warmup", "200ms")
 TOKENS = 6
@@ -86,7 +86,6 @@ def test_a_stream_has_a_first_answer_and_a_rate_of_answers(cluster: LocalCluster
     assert step["answers"] == TOKENS * step["requests"]
     # The other words come 10 ms apart after the first.
     assert step["latency_ms"]["min"] - step["first_answer_ms"]["min"] > (TOKENS - 2) * 10
-    assert "FIRST P50" in cluster.run(*words).out
 
 
 def test_an_open_loop_keeps_its_rate_and_is_drawn(cluster: LocalCluster) -> None:
@@ -117,10 +116,10 @@ def test_an_address_is_asked_without_an_inventory_and_with_made_up_data(cluster:
 
 
 def test_ctrl_c_prints_what_was_measured_so_far(cluster: LocalCluster) -> None:
-    with cluster.begin("bench", "simple", "--concurrency", "1,2", *QUICK[2:], "-o", "json") as process:
-        assert process.stderr is not None
-        while "of 10 s" not in (line := process.stderr.readline()):
-            assert line, "the measurement did not begin"
+    before = sum(answered(cluster).values())
+    words = ("--concurrency", "1,2", "--duration", "30s", "--warmup", "0s", "-o", "json")
+    with cluster.begin("bench", "simple", *words) as process:
+        wait_until(lambda: sum(answered(cluster).values()) > before, "the measurement begins")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     found = json.loads(out)
@@ -153,9 +152,6 @@ def test_failures_are_counted_by_kind_and_end_with_1(cluster: LocalCluster) -> N
         (("simple", "--shape", "INPUT0:3"), 2, "simple wants INPUT0 as [16], not [3]"),
         (("simple", "--direct", "n7"), 2, "there is no server 'n7'"),
         (("textgen",), 2, "--protocol stream"),
-        (("simple", "--input", "nowhere.json"), 2, "nowhere.json"),
-        (("simple", "-i", "nowhere.yaml"), 2, "nowhere.yaml"),
-        (("simple", "--perf-analyzer"), 2, "perf_analyzer is not installed"),
     ],
     ids=lambda value: value[0] + value[-1] if isinstance(value, tuple) else None,
 )

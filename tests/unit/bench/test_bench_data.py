@@ -9,7 +9,7 @@ import pytest
 
 from distctl.adapters.bench import plot
 from distctl.adapters.tensors import tensors
-from distctl.app.bench import data_for, refuse_unanswerable, url_target
+from distctl.app.bench import data_for, refuse_unanswerable, run_perf_analyzer, url_target
 from distctl.cluster.spec import Endpoint
 from distctl.errors import InputError
 from distctl.policy.bench.data import Input, ModelShape, batched, made, model_shape, shapes
@@ -143,6 +143,11 @@ def test_an_input_that_is_not_whole_is_refused(item: Any, said: str) -> None:
         tensors(tritonclient.http.InferInput, {"inputs": [item]})
 
 
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        data_for(SIMPLE, session=None, file=tmp_path / "nowhere.json", given=(), batch=None)
+
+
 def test_without_samples_data_are_made_up() -> None:
     found = data_for(CHAT, session=None, file=None, given=(), batch=None)
     assert "made up" in found.origin
@@ -182,6 +187,14 @@ def test_a_picture_needs_a_place(tmp_path: Path) -> None:
     for file in (tmp_path / "x.jpg", tmp_path / "no" / "x.png"):
         with pytest.raises(InputError, match="--plot"):
             plot.require(file)
+
+
+def test_perf_analyzer_is_used_only_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    data = data_for(CHAT, session=None, file=None, given=(), batch=None)
+    target = url_target("gpu01:8000", "http", 1.0)
+    with pytest.raises(InputError, match="perf_analyzer is not installed"):
+        run_perf_analyzer([Step(Loop.CLOSED, 1)], target, CHAT, data, None)
 
 
 DATA = Path("/d.json")
