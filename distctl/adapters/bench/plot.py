@@ -36,12 +36,15 @@ def plot(results: Sequence[StepResult], title: str, file: Path) -> None:
     figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.add_subplot(xlabel="requests per second", ylabel="latency, ms", title=title)
     axes.set_yscale("log")
+    axes.margins(x=0.06, y=0.15)
     rates = [result.rate for result, _ in shown]
     for name in LINES:
         axes.plot(rates, [latency[name] * 1000 for _, latency in shown], marker="o", label=name)
     for result, latency in shown:
         place = (result.rate, latency["p50"] * 1000)
-        axes.annotate(str(result.step), place, textcoords="offset points", xytext=(4, -12), fontsize=8)
+        axes.annotate(
+            str(result.step), place, textcoords="offset points", xytext=(0, -14), ha="center", fontsize=8
+        )
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     try:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from distctl.adapters.tensors import tensors
 from distctl.cluster.spec import Endpoint
+from distctl.errors import InputError
 from distctl.policy.bench.data import Request
 from distctl.policy.bench.tally import Answer, Failed
 
@@ -59,6 +60,7 @@ class _Turns:
         self._turns = itertools.cycle([_arguments(kind, model, request) for request in requests])
 
     def next(self) -> dict[str, Any]:
+        """The next request's arguments; they are not to be changed."""
         arguments = next(self._turns)
         identity = arguments.get("sequence_id")
         if not identity:
@@ -67,7 +69,10 @@ class _Turns:
 
 
 def _arguments(kind: Any, model: str, request: Request) -> dict[str, Any]:
-    parameters = dict(request.get("parameters", {}))
+    parameters = request.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise InputError("the request's `parameters` are no object")
+    parameters = dict(parameters)
     own = ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout")
     named = {name: parameters.pop(name) for name in own if name in parameters}
     found = {"model_name": model, "inputs": tensors(kind, request), **named}
@@ -81,10 +86,10 @@ class HttpSender:
         import tritonclient.http as plain
         import tritonclient.http.aio as client
 
+        self._turns = _Turns(plain.InferInput, model, requests)
         self._client = client.InferenceServerClient(
             str(target.endpoint), conn_limit=connections, conn_timeout=target.timeout
         )
-        self._turns = _Turns(plain.InferInput, model, requests)
 
     async def ask(self, lane: int) -> Answer:
         """See `Sender`; connections are given to whoever sends."""

@@ -17,7 +17,7 @@ TOKENS = 6
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with local_cluster(models={"simple": 2, "textgen": 1}) as cluster:
+    with local_cluster(models={"simple": 2, "textgen": 1, "simple_sequence": 1}) as cluster:
         cluster.up()
         yield cluster
 
@@ -86,6 +86,16 @@ def test_a_stream_has_a_first_answer_and_a_rate_of_answers(cluster: LocalCluster
     assert step["answers"] == TOKENS * step["requests"]
     # The other words come 10 ms apart after the first.
     assert step["latency_ms"]["min"] - step["first_answer_ms"]["min"] > (TOKENS - 2) * 10
+
+
+@pytest.mark.parametrize("protocol", ["http", "stream"])
+def test_each_request_to_a_model_with_state_is_a_sequence_of_its_own(
+    cluster: LocalCluster, protocol: str
+) -> None:
+    words = ("--protocol", protocol, "--concurrency", "4", "--requests", "40", "--warmup", "0s")
+    (step,) = cluster.json("bench", "simple_sequence", *words)["steps"]
+    check(step)
+    assert step["requests"] == 40
 
 
 def test_an_open_loop_keeps_its_rate_and_is_drawn(cluster: LocalCluster) -> None:

@@ -9,7 +9,9 @@ import grpc
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from distctl.adapters.bench.senders import failure
+from distctl.adapters.bench.senders import Target, failure, sender
+from distctl.cluster.spec import Endpoint
+from distctl.errors import InputError
 
 UNAVAILABLE = grpc.aio.AioRpcError(
     grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details="connect\nrefused"
@@ -41,3 +43,11 @@ def test_an_error_has_a_kind(error: Exception, kind: str, words: str) -> None:
 
 def test_a_long_answer_is_cut() -> None:
     assert len(failure(ValueError("x" * 5000)).words) == 300
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc", "stream"])
+def test_a_request_that_is_not_whole_is_refused_before_anything_is_opened(protocol: str) -> None:
+    target = Target(Endpoint("127.0.0.1", 1), protocol, 1.0)
+    for request in ({"inputs": [{"name": "A"}]}, {"inputs": [], "parameters": 5}):
+        with pytest.raises(InputError, match="the request"):
+            sender(target, "simple", [request], 1)
