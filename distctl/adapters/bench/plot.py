@@ -31,11 +31,14 @@ def plot(results: Sequence[StepResult], title: str, file: Path) -> None:
     Raises InputError when the file cannot be written.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     shown = [(result, result.latency) for result in results if result.latency]
     figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.add_subplot(xlabel="requests per second", ylabel="latency, ms", title=title)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # 2 and 5, in a narrow range
     axes.margins(x=0.06, y=0.15)
     rates = [result.rate for result, _ in shown]
     for name in LINES:

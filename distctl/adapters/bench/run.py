@@ -33,6 +33,9 @@ class Look:
     failed: int  # since the begin of the step
 
 
+Watch = Callable[[Look | StepResult], None]
+
+
 @dataclass(slots=True)
 class Measured:
     """Results of the steps that were begun, and the signal that ended the last one, 0 for none."""
@@ -46,12 +49,12 @@ def measure(
     target: Target,
     model: str,
     requests: Sequence[Request],
-    watch: Callable[[Look | StepResult], None],
+    watch: Watch,
 ) -> Measured:
     """Run the steps; `watch` is told how they go and each result. Raises InputError for unusable requests."""
     measured = Measured([])
     with contextlib.closing(_event_loop(steps)) as loop:
-        work = loop.create_task(_steps(steps, target, model, requests, watch, measured))
+        work = loop.create_task(_Run(target, model, requests, watch, measured).steps(steps))
         with _broken_off(loop, work, measured), contextlib.suppress(asyncio.CancelledError):
             loop.run_until_complete(work)
         loop.run_until_complete(loop.shutdown_asyncgens())
@@ -89,47 +92,44 @@ def _broken_off(
             signal.signal(number, handler)
 
 
-async def _steps(
-    steps: Sequence[Step],
-    target: Target,
-    model: str,
-    requests: Sequence[Request],
-    watch: Callable[[Look | StepResult], None],
-    measured: Measured,
-) -> None:
-    for step in steps:
-        connected = sender(target, model, requests, step.connections)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all steps of a measurement share."""
+
+    target: Target
+    model: str
+    requests: Sequence[Request]
+    watch: Watch
+    measured: Measured
+
+    async def steps(self, steps: Sequence[Step]) -> None:
+        """One after the other, each with connections of its own."""
+        for step in steps:
+            connected = sender(self.target, self.model, self.requests, step.connections)
+            try:
+                await self._step(step, connected)
+            finally:
+                await connected.close()
+
+    async def _step(self, step: Step, connected: Sender) -> None:
+        gc.collect()
+        gc.freeze()  # what is there now is not looked at again and again while times are taken
+        start = asyncio.get_running_loop().time()
+        tally = Tally(start + step.warmup)
+        looks = asyncio.create_task(_looking(step, tally, self.watch))
+        before, whole = used(), False
         try:
-            await _step(step, connected, target.timeout, watch, measured)
+            await drive(step, connected, tally, start=start, patience=self.target.timeout)
+            whole = True
         finally:
-            await connected.close()
+            looks.cancel()
+            seconds = asyncio.get_running_loop().time() - start
+            found = result(step, tally, share(before, seconds), whole=whole)
+            self.measured.results.append(found)
+            self.watch(found)
 
 
-async def _step(
-    step: Step,
-    connected: Sender,
-    patience: float,
-    watch: Callable[[Look | StepResult], None],
-    measured: Measured,
-) -> None:
-    gc.collect()
-    gc.freeze()  # what is there now is not looked at again and again while times are taken
-    start = asyncio.get_running_loop().time()
-    tally = Tally(start + step.warmup)
-    looks = asyncio.create_task(_looking(step, tally, watch))
-    before, whole = used(), False
-    try:
-        await drive(step, connected, tally, start=start, patience=patience)
-        whole = True
-    finally:
-        looks.cancel()
-        seconds = asyncio.get_running_loop().time() - start
-        found = result(step, tally, share(before, seconds), whole=whole)
-        measured.results.append(found)
-        watch(found)
-
-
-async def _looking(step: Step, tally: Tally, watch: Callable[[Look | StepResult], None]) -> None:
+async def _looking(step: Step, tally: Tally, watch: Watch) -> None:
     clock = asyncio.get_running_loop().time
     before = clock()
     while True:

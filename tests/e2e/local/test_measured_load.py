@@ -12,6 +12,7 @@ import pytest
 from local_cluster import LocalCluster, local_cluster, wait_until
 
 QUICK = ("--duration", "1s", "--warmup", "200ms")
+FEW = ("--requests", "30", "--warmup", "0s")
 TOKENS = 6
 
 
@@ -64,7 +65,7 @@ def test_every_request_that_is_reported_was_answered_by_a_server(
 
 
 def test_a_document_says_what_was_measured_where_and_with_what(cluster: LocalCluster) -> None:
-    found = cluster.json("bench", "simple", *QUICK, "-b", "4")
+    found = cluster.json("bench", "simple", *FEW, "-b", "4")
     assert found["kind"] == "bench"
     assert found["exit_code"] == 0
     assert found["target"]["endpoint"] == f"127.0.0.1:{cluster.ports['http']}"
@@ -120,7 +121,7 @@ def test_one_server_can_be_asked_past_the_router(cluster: LocalCluster) -> None:
 
 def test_an_address_is_asked_without_an_inventory_and_with_made_up_data(cluster: LocalCluster) -> None:
     url = f"127.0.0.1:{cluster.ports['grpc']}"
-    ran = cluster.run("bench", "simple", "-i", "/nowhere.yaml", "--url", url, "--protocol", "grpc", *QUICK)
+    ran = cluster.run("bench", "simple", "-i", "/nowhere.yaml", "--url", url, "--protocol", "grpc", *FEW)
     assert "made up from the model's configuration" in ran.err
     assert "1 clients" in ran.out
 
