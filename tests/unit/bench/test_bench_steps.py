@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distctl.errors import InputError
@@ -61,6 +61,7 @@ levels = st.floats(0.5, 2000)
 kinds = st.sampled_from(Arrivals)
 
 
+@settings(deadline=None)  # up to 10,000 instants, on whatever machine
 @given(levels, st.floats(0.1, 5), st.floats(0, 2), st.integers(1, 500), kinds)
 def test_a_schedule_is_ascending_and_its_counted_part_has_the_rate_that_was_asked_for(
     level: float, seconds: float, warmup: float, requests: int, kind: Arrivals
