@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distctl.adapters.bench.senders import Target
+from distctl.adapters.tensors import tensors
 from distctl.app.session import Session
 from distctl.app.use import read_request, samples_of
 from distctl.cluster.spec import Endpoint, Server
@@ -31,24 +32,38 @@ class Data:
     origin: str
 
 
-def url_target(url: str, protocol: str, timeout: float) -> Target:
-    """The address that a user named. Raises InputError unless it is host:port."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A target, what it is in words, and whether the way there is a tunnel of ssh."""
+
+    target: Target
+    where: str
+    tunnelled: bool = False
+
+
+def url_way(url: str, protocol: str, timeout: float) -> Way:
+    """To the address that a user named. Raises InputError unless it is host:port."""
     host, _, port = url.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or "/" in url or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= MOST_PORT:
         raise InputError(f"--url {url}: not host:port", hint="--url 127.0.0.1:8000, without a scheme")
-    return Target(Endpoint(host, int(port)), protocol, timeout)
+    return Way(Target(Endpoint(host, int(port)), protocol, timeout), "an address")
 
 
-def cluster_target(session: Session, direct: str | None, protocol: str, timeout: float) -> Target:
-    """The router's entrance, or the server `NODE[/SERVER]`, as this machine reaches it.
+def cluster_way(session: Session, direct: str | None, protocol: str, timeout: float) -> Way:
+    """To the router's entrance, or to the server `NODE[/SERVER]`, as this machine reaches it.
 
     Raises InputError for a server that the inventory does not have, NodeError.
     """
     grpc = protocol != "http"
     if direct is None:
-        return Target(session.entrance(grpc=grpc), protocol, timeout)
-    return Target(session.server_entrance(_server(session, direct), grpc=grpc), protocol, timeout)
+        where, there = "the router", session.router_endpoint(grpc=grpc)
+        here = session.entrance(grpc=grpc)
+    else:
+        server = _server(session, direct)
+        where, there = str(server.id), server.grpc if grpc else server.http
+        here = session.server_entrance(server, grpc=grpc)
+    return Way(Target(here, protocol, timeout), where, tunnelled=here != there)
 
 
 def _server(session: Session, name: str) -> Server:
@@ -91,8 +106,12 @@ def run_perf_analyzer(
     steps: Sequence[Step], target: Target, model: ModelShape, data: Data, batch: int | None
 ) -> None:
     """Run NVIDIA's tool for each step, its output ours. Raises InputError without it, DistctlError."""
+    from tritonclient.http import InferInput
+
     if shutil.which(PROGRAM) is None:
         raise InputError(f"{PROGRAM} is not installed here", hint="leave out --perf-analyzer")
+    for request in data.requests:
+        tensors(InferInput, request)  # what is not whole is refused as we would refuse it
     with tempfile.TemporaryDirectory(prefix="distctl-bench-") as folder:
         file = Path(folder) / "data.json"
         file.write_text(input_data(data.requests, batches=model.max_batch > 0), encoding="utf-8")

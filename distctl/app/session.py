@@ -284,14 +284,18 @@ class Session:
 
     def entrance(self, *, grpc: bool) -> Endpoint:
         """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
+        endpoint = self.router_endpoint(grpc=grpc)
+        return self.parts.from_here(self.spec.routers[0].on[0], endpoint)
+
+    def router_endpoint(self, *, grpc: bool) -> Endpoint:
+        """Where the first router listens. Raises InputError without one."""
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
         host = router.address
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self._face(self.node(router.on[0]), sixth=host == "::")
-        endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
-        return self.parts.from_here(router.on[0], endpoint)
+        return Endpoint(host, router.grpc_port if grpc else router.http_port)
 
     def server_entrance(self, server: Server, *, grpc: bool) -> Endpoint:
         """Where this machine reaches one server, by ssh if need be. Raises NodeError."""

@@ -15,7 +15,7 @@ from distctl.cli.options import Format, InventoryFile, Output
 from distctl.policy.bench.step import Arrivals
 
 if TYPE_CHECKING:
-    from distctl.adapters.bench.senders import Target
+    from distctl.app.bench import Way
     from distctl.app.session import Session
 
 
@@ -102,13 +102,18 @@ def bench(
         raise InputError("--perf-analyzer prints what it found itself", hint="leave out --plot and -o json")
     if plot:
         require(plot)
-    with _target(inventory, url, direct, protocol.value, seconds(timeout) or 60.0) as (target, session):
+    with _way(inventory, url, direct, protocol.value, seconds(timeout) or 60.0) as (way, session):
+        target = way.target
         described = describe(target, model)
         refuse_unanswerable(described.model, target.protocol)
         data = data_for(described.model, session=session, file=file, given=shape or (), batch=batch)
-        where = "the router" if not (url or direct) else direct or "an address"
-        asked = Asked(model, target, where, described.server, data.origin, batch)
+        asked = Asked(model, target, way.where, described.server, data.origin, batch)
         note(f"{asked}: {data.origin}")
+        if way.tunnelled:
+            note(
+                "warning: through a tunnel of ssh, which is measured too: run it where that is reached",
+                "yellow",
+            )
         if perf_analyzer:
             run_perf_analyzer(steps, target, described.model, data, batch)
             return
@@ -122,18 +127,18 @@ def bench(
 
 
 @contextmanager
-def _target(
+def _way(
     inventory: Path | None, url: str | None, direct: str | None, protocol: str, timeout: float
-) -> Iterator[tuple[Target, Session | None]]:
+) -> Iterator[tuple[Way, Session | None]]:
     """Where requests go, and the cluster unless an address was named; nothing else is ever a target."""
-    from distctl.app.bench import cluster_target, url_target
+    from distctl.app.bench import cluster_way, url_way
     from distctl.cli.running import opened
     from distctl.errors import InputError
 
     if url and direct:
         raise InputError("--url and --direct are two targets", hint="give one of them")
     if url:
-        yield url_target(url, protocol, timeout), None
+        yield url_way(url, protocol, timeout), None
         return
     with opened(inventory) as session:
-        yield cluster_target(session, direct, protocol, timeout), session
+        yield cluster_way(session, direct, protocol, timeout), session

@@ -46,7 +46,9 @@ class Step:
     arrivals: Arrivals = Arrivals.POISSON
 
     def __str__(self) -> str:
-        return f"{self.level:g} clients" if self.loop is Loop.CLOSED else f"{self.level:g}/s"
+        if self.loop is Loop.OPEN:
+            return f"{self.level:g}/s"
+        return "1 client" if self.level == 1 else f"{self.level:g} clients"
 
     @property
     def due(self) -> int:

@@ -123,7 +123,7 @@ def test_an_address_is_asked_without_an_inventory_and_with_made_up_data(cluster:
     url = f"127.0.0.1:{cluster.ports['grpc']}"
     ran = cluster.run("bench", "simple", "-i", "/nowhere.yaml", "--url", url, "--protocol", "grpc", *FEW)
     assert "made up from the model's configuration" in ran.err
-    assert "1 clients" in ran.out
+    assert "1 client" in ran.out
 
 
 def test_ctrl_c_prints_what_was_measured_so_far(cluster: LocalCluster) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from distctl.adapters.bench import plot
 from distctl.adapters.tensors import tensors
-from distctl.app.bench import data_for, refuse_unanswerable, run_perf_analyzer, url_target
-from distctl.cluster.spec import Endpoint
+from distctl.app.bench import cluster_way, data_for, refuse_unanswerable, run_perf_analyzer, url_way
+from distctl.app.session import Session
+from distctl.cluster.spec import Connection, Endpoint, Node, Server, ServerId, Spec
 from distctl.errors import InputError
 from distctl.policy.bench.data import Input, ModelShape, batched, made, model_shape, shapes
 from distctl.policy.bench.perf_analyzer import command, input_data
@@ -162,14 +163,50 @@ def test_a_stream_of_answers_needs_a_stream() -> None:
 
 
 def test_an_address_is_host_and_port() -> None:
-    assert url_target("gpu01:8000", "http", 1.0).endpoint == Endpoint("gpu01", 8000)
-    assert url_target("[::1]:8001", "grpc", 1.0).endpoint == Endpoint("::1", 8001)
+    assert url_way("gpu01:8000", "http", 1.0).target.endpoint == Endpoint("gpu01", 8000)
+    assert url_way("[::1]:8001", "grpc", 1.0).target.endpoint == Endpoint("::1", 8001)
 
 
 @pytest.mark.parametrize("url", ["gpu01", "http://gpu01:8000", ":8000", "gpu01:0", "gpu01:70000", "gpu01:x"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InputError, match="not host:port"):
-        url_target(url, "http", 1.0)
+        url_way(url, "http", 1.0)
+
+
+class Reached:
+    """A cluster of one server, each place of which is reached through a tunnel or not."""
+
+    def __init__(self, *, tunnel: bool) -> None:
+        self.server = Server(ServerId("n1", "0"), "10.0.0.1", 9000, 9001, 9002)
+        self.spec = Spec("c", (Node("n1", Connection.SSH, "10.0.0.1", "10.0.0.1", servers=(self.server,)),))
+        self._tunnel = tunnel
+
+    def router_endpoint(self, *, grpc: bool) -> Endpoint:
+        return Endpoint("10.0.0.2", 8001 if grpc else 8000)
+
+    def entrance(self, *, grpc: bool) -> Endpoint:
+        return Endpoint("127.0.0.1", 40_000) if self._tunnel else self.router_endpoint(grpc=grpc)
+
+    def server_entrance(self, server: Server, *, grpc: bool) -> Endpoint:
+        there = server.grpc if grpc else server.http
+        return Endpoint("127.0.0.1", 40_000) if self._tunnel else there
+
+
+@pytest.mark.parametrize(
+    ("direct", "protocol", "where", "endpoint"),
+    [
+        (None, "http", "the router", Endpoint("10.0.0.2", 8000)),
+        (None, "stream", "the router", Endpoint("10.0.0.2", 8001)),
+        ("n1", "http", "n1/0", Endpoint("10.0.0.1", 9000)),
+        ("n1/0", "grpc", "n1/0", Endpoint("10.0.0.1", 9001)),
+    ],
+)
+def test_the_way_is_to_the_router_or_to_one_server_and_a_tunnel_is_known(
+    direct: str | None, protocol: str, where: str, endpoint: Endpoint
+) -> None:
+    straight = cluster_way(cast(Session, Reached(tunnel=False)), direct, protocol, 1.0)
+    assert (straight.where, straight.target.endpoint, straight.tunnelled) == (where, endpoint, False)
+    assert cluster_way(cast(Session, Reached(tunnel=True)), direct, protocol, 1.0).tunnelled
 
 
 def test_a_picture_without_matplotlib_names_the_extra(
@@ -192,7 +229,7 @@ def test_a_picture_needs_a_place(tmp_path: Path) -> None:
 def test_perf_analyzer_is_used_only_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     data = data_for(CHAT, session=None, file=None, given=(), batch=None)
-    target = url_target("gpu01:8000", "http", 1.0)
+    target = url_way("gpu01:8000", "http", 1.0).target
     with pytest.raises(InputError, match="perf_analyzer is not installed"):
         run_perf_analyzer([Step(Loop.CLOSED, 1)], target, CHAT, data, None)
 

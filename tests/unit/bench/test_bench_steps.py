@@ -22,7 +22,7 @@ def test_without_a_level_one_client_asks() -> None:
 
 
 def test_a_sweep_has_a_step_for_each_level_in_the_order_given() -> None:
-    assert [str(step) for step in sweep("16,1,4", None, BOUNDS)] == ["16 clients", "1 clients", "4 clients"]
+    assert [str(step) for step in sweep("16,1,4", None, BOUNDS)] == ["16 clients", "1 client", "4 clients"]
     assert [str(step) for step in sweep(None, "50,0.5", BOUNDS)] == ["50/s", "0.5/s"]
 
 
