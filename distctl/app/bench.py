@@ -62,7 +62,7 @@ def cluster_way(session: Session, direct: str | None, protocol: str, timeout: fl
     else:
         server = _server(session, direct)
         where, there = str(server.id), server.grpc if grpc else server.http
-        here = session.server_entrance(server, grpc=grpc)
+        here = session.parts.reach(server, grpc=grpc)
     return Way(Target(here, protocol, timeout), where, tunnelled=here != there)
 
 

@@ -297,10 +297,6 @@ class Session:
             host = self._face(self.node(router.on[0]), sixth=host == "::")
         return Endpoint(host, router.grpc_port if grpc else router.http_port)
 
-    def server_entrance(self, server: Server, *, grpc: bool) -> Endpoint:
-        """Where this machine reaches one server, by ssh if need be. Raises NodeError."""
-        return self.parts.reach(server, grpc=grpc)
-
 
 def _address(host: str) -> str:
     """The IP address of a name; the name itself when it cannot be resolved, for the router to complain of."""

@@ -187,7 +187,11 @@ class Reached:
     def entrance(self, *, grpc: bool) -> Endpoint:
         return Endpoint("127.0.0.1", 40_000) if self._tunnel else self.router_endpoint(grpc=grpc)
 
-    def server_entrance(self, server: Server, *, grpc: bool) -> Endpoint:
+    @property
+    def parts(self) -> Reached:
+        return self
+
+    def reach(self, server: Server, *, grpc: bool) -> Endpoint:
         there = server.grpc if grpc else server.http
         return Endpoint("127.0.0.1", 40_000) if self._tunnel else there
 
