@@ -11,7 +11,7 @@ Triton takes folders with a number for versions and leaves `samples` alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,3 +59,11 @@ def _read(path: Path) -> Sample:
             raise InputError(f"{path}: not a sample: `{key}` is no {_KINDS[kind]}", hint=_SHAPE)
     request = {key: value for key, value in body.items() if key not in ("about", "expected")}
     return Sample(path.stem, body.get("about", ""), request, body.get("expected", {}))
+
+
+def flat(data: Sequence[Any]) -> list[Any]:
+    """A tensor's data, nested or not, as one list."""
+    found: list[Any] = []
+    for item in data:
+        found.extend(flat(item) if isinstance(item, list) else [item])
+    return found

@@ -52,6 +52,7 @@ class Parts:
     world: World
     connector: Callable[[Node], Connector]
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
+    reach: Callable[..., Endpoint]  # (server, grpc=False): a server likewise
 
 
 @dataclass(slots=True)
@@ -253,6 +254,7 @@ def open_session(
         world,
         makers.connector,
         makers.from_here,
+        makers.reach,
     )
     try:
         yield session

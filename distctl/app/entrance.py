@@ -65,7 +65,7 @@ class Entrance:
         """The same for gRPC, as arguments of tritonclient; empty in clear text. Raises InputError."""
         if not self.certificate:
             return {}
-        import grpc  # type: ignore[import-untyped]
+        import grpc
 
         own = _read(identity.certificate) if identity.certificate else None
         credentials = grpc.ssl_channel_credentials(self.certificate.encode(), own, own)

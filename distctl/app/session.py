@@ -339,15 +339,20 @@ class Session:
         """Where this machine reaches the first router, by ssh if need be. Raises InputError without one."""
         from distctl.app.entrance import Entrance
 
+        listens = self.router_endpoint(grpc=grpc)
+        router = self.spec.routers[0]
+        certificate = read_text(router.tls.certificate) if router.tls else ""
+        return Entrance(self.parts.from_here(router.on[0], listens), certificate)
+
+    def router_endpoint(self, *, grpc: bool) -> Endpoint:
+        """Where the first router listens. Raises InputError without one."""
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
         host = router.address
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self._face(self.node(router.on[0]), sixth=host == "::")
-        endpoint = Endpoint(host, router.grpc_port if grpc else router.http_port)
-        certificate = read_text(router.tls.certificate) if router.tls else ""
-        return Entrance(self.parts.from_here(router.on[0], endpoint), certificate)
+        return Endpoint(host, router.grpc_port if grpc else router.http_port)
 
 
 def _address(host: str) -> str:

@@ -15,7 +15,7 @@ from distctl.app.session import Session
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.data import data_folder
 from distctl.errors import InputError, TritonError
-from distctl.samples import Sample, samples
+from distctl.samples import Sample, flat, samples
 
 SERVED_BY = "x-distctl-server"  # the router names the server in it when it is asked with the same header
 
@@ -33,17 +33,29 @@ class Answer:
 def request_for(session: Session, model: str, file: Path | None) -> Sample:
     """The request in a file, else the first sample beside the model's files. Raises InputError."""
     if file is not None:
-        try:
-            body = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: not a JSON request: {error}") from error
-        if not isinstance(body, dict) or "inputs" not in body:
-            raise InputError(f"{file}: not a KServe v2 request: it has no `inputs`")
-        return Sample(file.stem, "", {k: v for k, v in body.items() if k not in ("about", "expected")}, {})
+        return read_request(file)
+    if found := samples_of(session, model):
+        return found[0]
+    raise InputError(f"{model} has no sample request", hint=f"distctl infer {model} --input request.json")
+
+
+def read_request(file: Path) -> Sample:
+    """The KServe v2 request in a JSON file. Raises InputError."""
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: not a JSON request: {error}") from error
+    if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
+        raise InputError(f"{file}: not a KServe v2 request: it has no list `inputs`")
+    return Sample(file.stem, "", {k: v for k, v in body.items() if k not in ("about", "expected")}, {})
+
+
+def samples_of(session: Session, model: str) -> tuple[Sample, ...]:
+    """The samples beside a model's files, or those that we ship for a model of that name."""
     for folder in (session.source(model), data_folder("model_repo") / model):
         if folder is not None and (found := samples(folder)):
-            return found[0]
-    raise InputError(f"{model} has no sample request", hint=f"distctl infer {model} --input request.json")
+            return found
+    return ()
 
 
 def infer_once(
@@ -87,7 +99,7 @@ def _by_http(
         ) from error
     except (OSError, ValueError) as error:
         raise TritonError(f"{model} at {endpoint}: {error}", hint="distctl status") from error
-    return {output["name"]: _flat(output["data"]) for output in body["outputs"]}, slot
+    return {output["name"]: flat(output["data"]) for output in body["outputs"]}, slot
 
 
 def _words(error: urllib.error.HTTPError) -> str:
@@ -104,8 +116,10 @@ def _by_grpc(
     import tritonclient.grpc as client
     from tritonclient.utils import InferenceServerException
 
+    from distctl.adapters.tensors import tensors
+
     endpoint, channel = entrance.endpoint, entrance.channel(identity)
-    inputs = [_tensor(client, item) for item in sample.request["inputs"]]
+    inputs = tensors(client.InferInput, sample.request)
     try:
         with client.InferenceServerClient(str(endpoint), **channel) as connection:
             result = connection.infer(model, inputs, headers=identity.headers, client_timeout=timeout)
@@ -116,29 +130,8 @@ def _by_grpc(
     return {name: _plain(result.as_numpy(name)) for name in names}
 
 
-def _tensor(client: Any, item: dict[str, Any]) -> Any:
-    import numpy as np
-    from tritonclient.utils import triton_to_np_dtype
-
-    values = _flat(item["data"])
-    if item["datatype"] == "BYTES":
-        array = np.array([str(value).encode() for value in values], dtype=object)
-    else:
-        array = np.array(values, dtype=triton_to_np_dtype(item["datatype"]))
-    tensor = client.InferInput(item["name"], item["shape"], item["datatype"])
-    tensor.set_data_from_numpy(array.reshape(item["shape"]))
-    return tensor
-
-
 def _plain(array: Any) -> list[Any]:
     return [
         value.decode(errors="replace") if isinstance(value, bytes) else value
         for value in array.flatten().tolist()
     ]
-
-
-def _flat(data: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    for item in data:
-        found.extend(_flat(item) if isinstance(item, list) else [item])
-    return found

@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 
 from distctl.cli import (
+    bench,
     doctor,
     down,
     drain,
@@ -66,6 +67,7 @@ app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)
 app.command("logs", rich_help_panel=SEE)(audible(logs.logs))
 app.command("infer", rich_help_panel=USE)(audible(infer.infer))
+app.command("bench", rich_help_panel=USE)(bench.bench)
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 app.add_typer(key.app, name="key", rich_help_panel=USE)

@@ -14,6 +14,7 @@ process of distctl that can be killed after any change, and a list of what clien
 from distctl.testing.calls import Calls, Crash
 from distctl.testing.cluster import FakeCluster
 from distctl.testing.connector import FakeConnector
+from distctl.testing.hurried import HurriedLoop
 from distctl.testing.node import FakeMachine, FakeNode
 from distctl.testing.serving import FakeRouter, FakeTriton
 from distctl.testing.store import FakeClock, MemoryStore
@@ -28,5 +29,6 @@ __all__ = [
     "FakeNode",
     "FakeRouter",
     "FakeTriton",
+    "HurriedLoop",
     "MemoryStore",
 ]
