@@ -18,7 +18,6 @@ from distctl.cluster.router import Pool, RouterView, SlotState
 from distctl.cluster.spec import Connection, Node, RouterId
 from distctl.ports import Result
 
-
 FIRST = 22000 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
