@@ -17,7 +17,7 @@ NOWHERE = "http://127.0.0.1:9/simple"  # nobody listens on the port that was mea
 CONFIG = """backend: "python"
 input [ { name: "X" data_type: TYPE_FP32 dims: [ 1 ] } ]
 output [ { name: "Y" data_type: TYPE_STRING dims: [ 2 ] } ]
-instance_group [ { count: 2 kind: KIND_CPU } ]
+instance_group [ { count: %d kind: KIND_CPU } ]
 """
 CODE = """import importlib.metadata
 import numpy as np
@@ -34,10 +34,10 @@ class TritonPythonModel:
 """
 
 
-def make_model(folder: Path, requirements: str = "") -> Path:
+def make_model(folder: Path, requirements: str = "", *, instances: int = 2) -> Path:
     """A model that answers with the versions of the package `colour` and of NumPy that it sees."""
     (folder / "1").mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(CONFIG)
+    (folder / "config.pbtxt").write_text(CONFIG % instances)
     (folder / "1" / "model.py").write_text(CODE)
     if requirements:
         (folder / "requirements.txt").write_text(requirements)

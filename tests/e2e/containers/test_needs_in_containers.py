@@ -23,17 +23,17 @@ PACKAGES = {"one": "1.0", "two": "2.0"}
 def cluster(
     reg: Registry, engine: Podman, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalCluster]:
-    """A node with two servers in containers and `digits`, `one`, `two` in both; nothing is up yet."""
+    """A node with two servers in containers and `one` and `two` in both; nothing is up yet."""
     house = tmp_path_factory.mktemp("house")
     for version in PACKAGES.values():
         make_wheel(house, "colour", version)
     runtime = {"kind": "container", "engine": "podman", "image": reg.image(), "shm": "256MiB"}
     with pytest.MonkeyPatch.context() as patch:
         only_from(patch, house, numpy_wheel(PYTHON))
-        with local_cluster(nodes=1, models={"digits": 2}, settings={"runtime": runtime}) as made:
+        with local_cluster(nodes=1, models={}, settings={"runtime": runtime}) as made:
             made.spec["nodes"]["n1"]["servers"] |= {"per": 2, "gpus": "none"}
             for name, version in PACKAGES.items():
-                make_model(made.folder / "models" / name, f"colour=={version}\n")
+                make_model(made.folder / "models" / name, f"colour=={version}\n", instances=1)
             made.add(dict.fromkeys(PACKAGES, 2))
             yield made
 
@@ -71,6 +71,8 @@ def test_each_model_in_each_container_sees_its_own_version(
 
 @pytest.mark.nightly
 def test_back_to_processes_and_forth_by_rollback_loses_nothing(cluster: LocalCluster, engine: Podman) -> None:
+    cluster.add({"digits": 2})
+    cluster.up()
     with cluster.load("digits:http*2", "digits:grpc") as load:
         cluster.spec["runtime"] = {"kind": "binary"}
         cluster.write()
