@@ -10,6 +10,7 @@ import pytest
 from distctl.adapters.bench import plot
 from distctl.adapters.tensors import tensors
 from distctl.app.bench import cluster_way, data_for, refuse_unanswerable, run_perf_analyzer, url_way
+from distctl.app.entrance import Entrance, Identity
 from distctl.app.session import Session
 from distctl.cluster.spec import Connection, Endpoint, Node, Server, ServerId, Spec
 from distctl.errors import InputError
@@ -184,8 +185,8 @@ class Reached:
     def router_endpoint(self, *, grpc: bool) -> Endpoint:
         return Endpoint("10.0.0.2", 8001 if grpc else 8000)
 
-    def entrance(self, *, grpc: bool) -> Endpoint:
-        return Endpoint("127.0.0.1", 40_000) if self._tunnel else self.router_endpoint(grpc=grpc)
+    def entrance(self, *, grpc: bool) -> Entrance:
+        return Entrance(Endpoint("127.0.0.1", 40_000) if self._tunnel else self.router_endpoint(grpc=grpc))
 
     @property
     def parts(self) -> Reached:
@@ -208,9 +209,11 @@ class Reached:
 def test_the_way_is_to_the_router_or_to_one_server_and_a_tunnel_is_known(
     direct: str | None, protocol: str, where: str, endpoint: Endpoint
 ) -> None:
-    straight = cluster_way(cast(Session, Reached(tunnel=False)), direct, protocol, 1.0)
+    who = Identity("dk_secret")
+    straight = cluster_way(cast(Session, Reached(tunnel=False)), direct, protocol, 1.0, who)
     assert (straight.where, straight.target.endpoint, straight.tunnelled) == (where, endpoint, False)
-    assert cluster_way(cast(Session, Reached(tunnel=True)), direct, protocol, 1.0).tunnelled
+    assert bool(straight.target.headers) is (direct is None), "a key is the router's alone"
+    assert cluster_way(cast(Session, Reached(tunnel=True)), direct, protocol, 1.0, who).tunnelled
 
 
 def test_a_picture_without_matplotlib_names_the_extra(
