@@ -19,7 +19,7 @@ lint: setup
 	.venv/bin/lint-imports
 
 test: setup
-	.venv/bin/python -m pytest -m "not nightly"
+	.venv/bin/python -m pytest -m "not nightly" -n 2 --dist loadfile
 
 unit: setup
 	.venv/bin/python -m pytest tests/unit

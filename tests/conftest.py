@@ -16,18 +16,16 @@ def hosts() -> Iterator[Hosts]:
         yield made
 
 
-FIGURES = pytest.StashKey[list[str]]()
-
-
 @pytest.fixture
-def figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Tells a measured figure at the end of the run, also of a test that passed."""
-    told = pytestconfig.stash.setdefault(FIGURES, [])
-    return told.append
+    return lambda text: request.node.user_properties.append(("figure", text))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash.get(FIGURES, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = (report for found in terminalreporter.stats.values() for report in found)
+    calls = (report for report in reports if getattr(report, "when", "") == "call")
+    if figures := [text for report in calls for name, text in report.user_properties if name == "figure"]:
         terminalreporter.section("figures")
-        for line in figures:
-            terminalreporter.write_line(line)
+        for text in figures:
+            terminalreporter.write_line(text)

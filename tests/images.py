@@ -24,18 +24,13 @@ from pathlib import Path
 from distctl.adapters.artifacts import Artifacts
 
 HOME = Path.home() / ".cache/distctl-test/images"
-LAYOUT = "1"  # raised when the layer is made in another way
+LAYOUT = "2"  # raised when the layer is made in another way
 TRITON = "/opt/tritonserver"
+# The python backend starts its stubs by bash; what our own stub calls stands behind those.
 TOOLS = (
-    "sh",
-    "bash",
-    "cat",
-    "mkdir",
-    "ls",
-    "env",
-    "sleep",
-    "rm",
-)  # the python backend starts its stubs by bash
+    *("sh", "bash", "cat", "mkdir", "ls", "env", "sleep", "rm"),
+    *("chmod", "ln", "mktemp", "mv", "tr", "uname"),
+)
 # What tritonserver, its python backend and NumPy want, beside what programs of the system do.
 LIBRARIES = (
     *("libz.so.1", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libdl.so.2"),

@@ -18,7 +18,7 @@ from pathlib import Path
 import bcrypt
 from images import MANIFEST, Blob, Picture
 
-FIRST_PORT, LAST_PORT = 22000, 22100
+FIRST_PORT, LAST_PORT = 24800, 24900
 
 
 class Registry:

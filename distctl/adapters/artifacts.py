@@ -19,11 +19,11 @@ from pathlib import Path, PurePosixPath
 
 from distctl.adapters.packing import Member, files, opened, pack, sha256_of
 from distctl.cluster.content import Archive
+from distctl.cluster.needs import PYTHONS
 from distctl.errors import DistctlError, InputError
 
 LAYOUT = 1  # raised when the same wheels are packed in another way
 
-PYTHONS = ("3.12", "3.11", "3.10", "3.9")  # what both wheels exist for, the best first
 
 PYTRITON = "nvidia-pytriton==0.7.0"
 PYTRITON_SHA256 = "21f063ff93bb426d0c06b7a55e7eb9efcfe62c0dddd9a908e9877e18710128df"

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from distctl.adapters.container_settings import ImagePin, bind_of, container_settings, image_of, unpinned
-from distctl.cluster.needs import Target
+from distctl.cluster.needs import PYTHONS, Target
 from distctl.cluster.spec import Node, RuntimeKind, Server
 from distctl.commands.container import container_digest
 from distctl.commands.triton import Python, TritonSettings, bind_address, visible_devices
 from distctl.errors import NodeError
 from distctl.facts.python import choose
+from distctl.facts.triton_releases import python_of as python_of_release
 
-# NVIDIA's images up to 24.10 are Ubuntu 22.04. No wheel for a newer glibc is taken on nodes either, so that
+# Of Ubuntu 22.04, for which Triton is built. No wheel for a newer glibc is taken on nodes either, so that
 # nodes with different ones share an environment.
-IMAGE_PYTHON = "3.10"
 IMAGE_GLIBC = (2, 35)
 OLDEST_GLIBC = (2, 17)  # of manylinux2014, for a node that does not say
 
@@ -31,13 +31,22 @@ def python_of(node: Node, facts: Mapping[str, str]) -> Python | None:
     return Python(found.version, found.path, found.library) if found else None
 
 
+def image_python(node: Node) -> str:
+    """The Python of a node's image: as the inventory says, else as NVIDIA's tag does; "" when neither does.
+
+    A path in the inventory is meant for processes on the node.
+    """
+    said = node.runtime.python or ""
+    return said if said in PYTHONS else python_of_release(node.runtime.container.image)
+
+
 def target_of(node: Node, facts: Mapping[str, str]) -> Target | None:
     """What the wheels of a node's models must fit; None when nobody knows what runs there.
 
     In a container that is the image's Python, not the node's.
     """
     if node.runtime.kind is RuntimeKind.CONTAINER:
-        version, glibc = node.runtime.python or IMAGE_PYTHON, IMAGE_GLIBC
+        version, glibc = image_python(node), IMAGE_GLIBC
     else:
         python = python_of(node, facts)
         version = python.version if python else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from distctl.app.looking import learnt_facts, new_facts
+from distctl.app.needing import unknown_python
 from distctl.app.pins import pin_images, pins
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
@@ -157,6 +158,8 @@ def _needs(session: Session, sight: NodeSight) -> list[Finding]:
     for model in session.spec.models:
         try:
             if requirements := session.needs.requirements(model.name):
+                if error := unknown_python(model, node):
+                    raise error
                 for target in session.needs.targets(model, [(node, sight.facts)]):
                     wheels = session.needs.environment(requirements, target).wheels
                     what = f"{model.name} needs {len(wheels)} wheels, which exist for {target.text}"

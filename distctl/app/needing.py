@@ -15,7 +15,7 @@ from distctl.cluster.needs import Environment, Lock, Target
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import ModelSpec, Node
-from distctl.errors import DistctlError, LeaseHeld
+from distctl.errors import DistctlError, InputError, LeaseHeld
 from distctl.policy.operations import InstallEnvironment, PushModel
 from distctl.policy.placement import fits
 from distctl.policy.plan import Plan
@@ -49,6 +49,9 @@ class Needs:
             if requirements := self.requirements(model.name):
                 targets = carried[model.name] | self._targets(model, record, snapshot)
                 self.locks[model.name] = self._lock(model.name, requirements, sorted(targets))
+                for node in self._session.spec.nodes:
+                    if error := unknown_python(model, node):
+                        self.unresolved[model.name] = error
 
     def take_over(self, sights: Iterable[NodeSight]) -> dict[str, set[Target]]:
         """Believe what contents on nodes say; by model the targets that they know of. Raises InputError."""
@@ -151,6 +154,19 @@ class Needs:
                 found[target] = Environment(target)
                 self.unresolved[model] = error
         return Lock(requirements.digest, found)
+
+
+def unknown_python(model: ModelSpec, node: Node) -> InputError | None:
+    """The error where a node may serve a model with needs in an image whose Python nobody knows."""
+    from distctl.adapters.node_settings import image_python
+
+    if not node.contained or not fits(model, node) or image_python(node):
+        return None
+    image = f"{node.name}'s image {node.runtime.container.image}"
+    return InputError(
+        f"{model.name} has a requirements.txt, and nobody knows the Python of {image}",
+        hint='write it, as runtime: {python: "3.10"}',
+    )
 
 
 def carried_environments(

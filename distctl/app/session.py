@@ -192,7 +192,7 @@ class Session:
 
     def archive(self, digest: str) -> Archive:
         """The runtime or the environment of that digest, built if need be. Raises DistctlError, KeyError."""
-        from distctl.adapters.artifacts import PYTHONS
+        from distctl.cluster.needs import PYTHONS
 
         for python in PYTHONS:
             if self.parts.artifacts.digest(python) == digest:

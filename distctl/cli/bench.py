@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from distctl.cli import names
-from distctl.cli.options import Format, InventoryFile, Output
+from distctl.cli.options import Format, InventoryFile, KeyFile, Output, OwnCertificate
 from distctl.policy.bench.step import Arrivals
 
 if TYPE_CHECKING:
@@ -82,14 +82,8 @@ def bench(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Draw latency against load into this .png (extra: distctl[plot])."),
     ] = None,
-    key_file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--key-file", help="A file with an API key; absent: the variable DISTCTL_KEY."),
-    ] = None,
-    certificate: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--certificate", help="Your certificate and its private key, in one PEM file."),
-    ] = None,
+    key_file: KeyFile = None,
+    certificate: OwnCertificate = None,
     perf_analyzer: Annotated[
         bool, typer.Option("--perf-analyzer", help="Let NVIDIA's perf_analyzer measure, where installed.")
     ] = False,

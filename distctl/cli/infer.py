@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from distctl.cli import names
-from distctl.cli.options import Format, InventoryFile, Output
+from distctl.cli.options import Format, InventoryFile, KeyFile, Output, OwnCertificate
 
 
 def infer(
@@ -22,14 +22,8 @@ def infer(
     ] = None,
     grpc: Annotated[bool, typer.Option("--grpc", help="By gRPC instead of HTTP.")] = False,
     timeout: Annotated[str, typer.Option(help="How long the answer may take.")] = "60s",
-    key_file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--key-file", help="A file with an API key; absent: the variable DISTCTL_KEY."),
-    ] = None,
-    certificate: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--certificate", help="Your certificate and its private key, in one PEM file."),
-    ] = None,
+    key_file: KeyFile = None,
+    certificate: OwnCertificate = None,
 ) -> None:
     """Send a request through the router and show the answer, the server that gave it, and the time."""
     from distctl.app.entrance import Identity, read_key

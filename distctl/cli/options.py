@@ -43,3 +43,11 @@ Timeout = Annotated[
         "--timeout", help="Deadline of a drain, such as 5m; absent: the inventory's.", show_default=False
     ),
 ]
+KeyFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--key-file", help="A file with an API key; absent: the variable DISTCTL_KEY."),
+]
+OwnCertificate = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--certificate", help="Your certificate and its private key, in one PEM file."),
+]

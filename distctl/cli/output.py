@@ -21,6 +21,7 @@ from distctl.cli.voice import NORMAL, level
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from distctl.app.change import Prepared
     from distctl.errors import DistctlError
     from distctl.policy.plan import Plan
 
@@ -134,8 +135,9 @@ def plan_lines(plan: Plan) -> None:
     )
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON."""
+def plan_document(prepared: Prepared) -> dict[str, Any]:
+    """A plan as JSON, with the images of nodes that run containers; one not known yet has no digest."""
+    plan = prepared.plan
     return {
         "steps": [
             {
@@ -152,6 +154,15 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "skipped": [{"subject": skip.subject, "why": skip.why} for skip in plan.skipped],
         "interrupts": list(plan.interrupts),
+        "images": [
+            {
+                "node": node,
+                "image": str(pin.image),
+                "digest": pin.digest or None,
+                "source": pin.source or None,
+            }
+            for node, pin in sorted(prepared.wish.images.items())
+        ],
     }
 
 

@@ -37,7 +37,7 @@ def plan(
     with opened(inventory) as session:
         prepared = narrowed(session, prepare(session, prune=prune, fresh=True), limit)
         if wants_json(output):
-            document("plan", plan_document(prepared.plan))
+            document("plan", plan_document(prepared))
         else:
             plan_lines(prepared.plan)
             _limits(session)

@@ -124,7 +124,7 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
     if wants_json(output):
         document(
             kind,
-            {**extra, "exit_code": code, "plan": plan_document(prepared.plan), "nodes": _nodes(outcomes)},
+            {**extra, "exit_code": code, "plan": plan_document(prepared), "nodes": _nodes(outcomes)},
         )
     elif outcomes:
         _recap(outcomes)

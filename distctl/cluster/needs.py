@@ -17,6 +17,8 @@ REQUIREMENTS = "requirements.txt"  # beside config.pbtxt, written by the user
 LOCK = "distctl.lock"  # beside it on a node, written by us
 STUB = "triton_python_backend_stub"  # what Triton runs instead of its own stub, if a model's folder has one
 
+PYTHONS = ("3.12", "3.11", "3.10", "3.9")  # what Triton's stubs and NumPy 1 exist for, the best first
+
 UNRESOLVED = "unresolved"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -29,7 +29,9 @@ def digest_of(root: str) -> str:
 
 
 # What a router needs, and nothing else: its folder, the sockets that an ssh account opens, the rights to
-# become nobody and to listen. What needs a manager with all rights is left out for an account's own.
+# become nobody and to listen. What needs a manager with all rights is left out for an account's own. Kernel
+# settings and control groups are closed by their paths: the options of that name mount /proc anew, and on a
+# machine that is a container itself the unit would see another boot id than everybody else.
 HARDENED_USER = """NoNewPrivileges=yes
 LockPersonality=yes
 RestrictRealtime=yes
@@ -39,17 +41,16 @@ SystemCallArchitectures=native
 HARDENED = """ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths="$root"
+ReadOnlyPaths=-/proc/sys -/sys
 RuntimeDirectory=distctl
 RuntimeDirectoryMode=0711
 RuntimeDirectoryPreserve=yes
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectClock=yes
-ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
-ProtectKernelTunables=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SYS_CHROOT CAP_NET_BIND_SERVICE CAP_CHOWN CAP_FOWNER

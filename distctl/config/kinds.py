@@ -9,8 +9,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "external": (),
     "binary": ("path", "python", "environment", "arguments"),
     "container": (
-        *("environment", "arguments", "engine", "image", "login", "network", "ipc", "shm", "ulimits"),
-        *("volumes", "engine_arguments"),
+        *("python", "environment", "arguments", "engine", "image", "login", "network", "ipc", "shm"),
+        *("ulimits", "volumes", "engine_arguments"),
     ),
 }
 ALONE = frozenset(KEYS["container"]) - frozenset(KEYS["binary"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from distctl.cluster.image import NVIDIA, parse_image
+from distctl.cluster.needs import PYTHONS
 from distctl.config.kinds import useless
 from distctl.config.sections import Secret, Section
 from distctl.config.values import AbsolutePath, Size, Text, Variable, refuse
@@ -56,6 +57,15 @@ def _image(text: str) -> str:
     return text
 
 
+def _python(value: Any) -> Any:
+    if isinstance(value, str) and (value in PYTHONS or (value.startswith("/") and "\n" not in value)):
+        return value
+    return refuse(
+        f"`{value}` is no Python for Triton",
+        f'write "{PYTHONS[-1]}" to "{PYTHONS[0]}", in quotes, or an interpreter\'s whole path on the node',
+    )
+
+
 def _volume(text: str) -> str:
     parts = text.split(":")
     mode = parts.pop() if parts[-1] in ("ro", "rw") else "ro"
@@ -77,6 +87,11 @@ def _limit(value: Any) -> Any:
 Argument = Annotated[Text, BeforeValidator(_argument)]
 EngineArgument = Annotated[Text, BeforeValidator(_engine_argument)]
 ImageName = Annotated[Text, AfterValidator(_image)]
+PythonName = Annotated[
+    str,
+    PlainValidator(_python),
+    WithJsonSchema({"anyOf": [{"enum": list(PYTHONS)}, {"type": "string", "pattern": "^/"}]}),
+]
 Volume = Annotated[Text, AfterValidator(_volume)]
 _LIMIT_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^(-1|[0-9]+(:[0-9]+)?)$"}]}
 Limit = Annotated[str, BeforeValidator(_limit), WithJsonSchema(_LIMIT_SCHEMA)]
@@ -101,8 +116,9 @@ class RuntimeSection(Section):
         default=None,
         description="a tritonserver folder on the node; absent: the one of the nvidia-pytriton wheel",
     )
-    python: AbsolutePath | None = Field(
-        default=None, description="the node's interpreter for the python backend"
+    python: PythonName | None = Field(
+        default=None,
+        description="the python backend's Python: a version, or an interpreter's path on the node",
     )
     environment: dict[Variable, str] | None = Field(
         default=None, description="added to the server's clean environment, or to the image's"
@@ -131,6 +147,8 @@ class RuntimeSection(Section):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
         said = [key for key in type(self).model_fields if key != "kind" and getattr(self, key) is not None]
+        if self.kind == "container" and (self.python or "").startswith("/"):
+            refuse("a container has its image's Python, not the node's", 'write its version: python: "3.10"')
         if self.kind is None or (key := useless(self.kind, said)) is None:
             return self
         if self.kind == "external":

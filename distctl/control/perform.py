@@ -26,7 +26,7 @@ from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
 from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
-from distctl.policy.images import FACT, Given
+from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
     InstallEnvironment,
@@ -288,7 +288,13 @@ def _remove_servers(job: Job, op: RemoveServers, report: Report) -> None:
 def _prune(job: Job, op: Prune, report: Report) -> None:
     report("removing old contents")
     kept = {model: frozenset(digests) for model, digests in op.models}
-    job.world.node(op.node).prune(kept, frozenset(op.runtimes), frozenset(op.environments))
+    runtimes = {*op.runtimes, _given(job, op.node)} if job.nodes[op.node].contained else op.runtimes
+    job.world.node(op.node).prune(kept, frozenset(runtimes), frozenset(op.environments))
+
+
+def _given(job: Job, node: str) -> str:
+    """The digest of the image that a node was given last: its plan may have pulled what nobody knew yet."""
+    return given_fact(job.world.store.load().facts.get(node, {}).get(FACT, "")).digest
 
 
 PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {

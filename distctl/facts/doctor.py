@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from distctl.cluster.needs import PYTHONS
 from distctl.cluster.spec import Node, RuntimeKind
 from distctl.facts.container_doctor import engine_verdicts
 from distctl.facts.gpu_doctor import gpu_verdicts
 from distctl.facts.network import holder_of
-from distctl.facts.python import VERSIONS, choose, interpreters
+from distctl.facts.python import choose, interpreters
 from distctl.facts.verdict import Facts, Level, Verdict
 
 GLIBC = (2, 35)  # of the wheel that tritonserver comes from (manylinux_2_35)
@@ -96,7 +97,7 @@ def _python(node: Node, facts: Facts) -> Iterator[Verdict]:
     elif there:
         what = f"Python {there[0].version} has no libpython, which Triton's python backend embeds"
     else:
-        what = f"there is no Python {VERSIONS[-1]} to {VERSIONS[0]}, which Triton's python backend needs"
+        what = f"there is no Python {PYTHONS[-1]} to {PYTHONS[0]}, which Triton's python backend needs"
     yield Verdict(Level.FAIL, what, _install_python(facts, there[0].version if there else ""))
 
 

@@ -159,29 +159,18 @@ def devices(
     """The GPUs that a server's container is given: (`all`,), none, or those wanted; or why it cannot be.
 
     `wanted` None is all that there are. Whether there are any is read from the driver's device, not from
-    nvidia-smi, which may be late: a server must not start anew because of that.
+    nvidia-smi, which may be late: a server must not start anew because of that. Whether each of those wanted
+    is listed is told for each server, and of processes and containers alike, by `policy.devices.lost`.
     """
     present = facts.get("nvidia.device") == "yes"
     if wanted == () or (wanted is None and not present):
         return ()
-    if wanted is not None and (trouble := _absent(facts, wanted, present=present)):
-        return trouble
+    if wanted is not None and not present:
+        remedy = "install NVIDIA's driver, or write `servers: {gpus: none}` for models that run on CPU"
+        return Trouble(f"GPU {wanted[0]} is asked for and there is none", remedy)
     if not engine.gpus:
         return Trouble(f"{engine.name} cannot give GPUs to containers", _toolkit(engine.name))
     return ("all",) if wanted is None else wanted
-
-
-def _absent(facts: Mapping[str, str], wanted: tuple[str, ...], *, present: bool) -> Trouble | None:
-    count = int(facts.get("gpus", "0"))
-    remedy = "correct `servers.gpus`, or write `gpus: none` for models that run on CPU"
-    if not present or not count:
-        return Trouble(f"GPU {wanted[0]} is asked for and there is none", remedy)
-    known = {str(index) for index in range(count)}
-    known |= {facts.get(f"gpu.{index}.uuid", "") for index in range(count)}
-    missing = [name for name in wanted if name not in known and not name.startswith("MIG-")]
-    if missing:
-        return Trouble(f"there is no GPU {', '.join(missing)}: the node has {count}, numbered from 0", remedy)
-    return None
 
 
 def _toolkit(name: str) -> str:

@@ -12,9 +12,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from distctl.cluster.needs import PYTHONS
 from distctl.facts.probe import Facts, Probe
-
-VERSIONS = ("3.12", "3.11", "3.10", "3.9")  # what the python backend's stubs and NumPy 1 exist for
 
 _SYSTEM = ("/usr/bin/", "/usr/local/bin/")
 
@@ -44,7 +43,7 @@ case $wanted_python in /*)
     # An environment's interpreter is a link, and libpython is that of the interpreter it leads to.
     tell "$version" "$wanted_python" "$(readlink -f "$wanted_python")" ;;
 esac
-for version in {" ".join(VERSIONS)}; do
+for version in {" ".join(PYTHONS)}; do
     for folder in /usr/bin /usr/local/bin /opt/python*/bin "$HOME"/.pyenv/versions/*/bin \\
         "$HOME"/.local/share/uv/python/*/bin "$HOME"/miniconda3/bin /opt/conda/bin; do
         tell "$version" "$folder/python$version"
@@ -67,7 +66,7 @@ def parse_pythons(text: str) -> Facts:
     best: dict[str, Interpreter] = {}
     for line in text.splitlines():
         parts = line.split("\t")
-        if len(parts) != len(Interpreter.__slots__) or parts[0] not in VERSIONS:
+        if len(parts) != len(Interpreter.__slots__) or parts[0] not in PYTHONS:
             continue
         found = Interpreter(*parts)
         if found.version not in best or (found.library and not best[found.version].library):
@@ -83,7 +82,7 @@ def interpreters(facts: Mapping[str, str]) -> tuple[Interpreter, ...]:
     """Every interpreter of the facts, the best first: with libpython, of the system, newest."""
     found = [
         Interpreter(version, facts[f"python.{version}"], facts.get(f"python.{version}.library", ""))
-        for version in VERSIONS
+        for version in PYTHONS
         if f"python.{version}" in facts
     ]
     return tuple(sorted(found, key=lambda one: (not one.library, not one.path.startswith(_SYSTEM))))

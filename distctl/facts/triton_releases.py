@@ -45,6 +45,10 @@ RELEASES = {
     (25, 8): Needs("13.0", 575, (7, 5), (_R470, _R525, _R535, (550, 0), (570, 0))),
 }
 
+# NVIDIA, "Triton Inference Server Release YY.MM", what the container includes, and the Frameworks Support
+# Matrix: Ubuntu 22.04 with Python 3.10, from 24.11 on Ubuntu 24.04 with 3.12.
+IMAGE_PYTHONS = {(23, 8): "3.10", (24, 11): "3.12"}
+
 
 def release_of(image: str) -> tuple[int, int] | None:
     """The release in an image's tag, (24, 10) in `.../tritonserver:24.10-py3`; None if it has none."""
@@ -56,6 +60,13 @@ def needs(release: tuple[int, int]) -> Needs | None:
     """The needs of a release; None for one that is older than the table."""
     known = [row for row in RELEASES if row <= release]
     return RELEASES[max(known)] if known else None
+
+
+def python_of(image: str) -> str:
+    """The Python of NVIDIA's image by its tag; "" for other images and older releases."""
+    release = release_of(image)
+    known = [row for row in IMAGE_PYTHONS if release and row <= release]
+    return IMAGE_PYTHONS[max(known)] if known else ""
 
 
 def driver_level(wanted: Needs, driver: str, name: str, *, image: bool) -> Level:

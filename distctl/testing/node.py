@@ -215,6 +215,7 @@ class FakeNode:
             if not machine.wanted_image:
                 raise NodeError(machine.name, "pull", "there is no such image in the registry")
             machine.images |= machine.wanted_image
+            machine.runtimes |= set(machine.wanted_image.values())  # marked as pulled by us
             report("pulling, 0 s")
             return next((n, d) for n, d in machine.wanted_image.items() if "@" not in n)
 
@@ -235,7 +236,9 @@ class FakeNode:
     ) -> None:
         """Forget every content that is not named."""
         with self._change("prune") as machine:
-            machine.runtimes &= keep_runtimes
+            gone = machine.runtimes - keep_runtimes
+            machine.runtimes -= gone
+            machine.images = {name: d for name, d in machine.images.items() if d not in gone}
             machine.environments &= keep_environments
             kept = {
                 model: found & keep_models.get(model, frozenset()) for model, found in machine.models.items()

@@ -20,6 +20,7 @@ if [ -z "$environment" ]; then
     # A stub that only ended would leave Triton waiting; this one tells it why.
     mkdir -p "$unit/environments/none"
     missing="the environment of its requirements.txt for Python $version is not on this node: run distctl up"
+    missing="$missing (in a container, runtime.python must be $version)"
     echo "raise RuntimeError('$missing')" > "$unit/environments/none/model.py"
     shift
     exec "$backend/triton_python_backend_stub" "$unit/environments/none/model.py" "$@"

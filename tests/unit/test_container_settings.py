@@ -8,10 +8,22 @@ import pytest
 
 from distctl.adapters.container_settings import bind_of, container_settings, image_of
 from distctl.adapters.images import Images
-from distctl.adapters.node_settings import runtime_of, triton_settings
-from distctl.cluster.image import Pinned, parse_image
-from distctl.cluster.spec import Connection, Container, Node, Runtime, RuntimeKind, Server, ServerId
+from distctl.adapters.node_settings import runtime_of, target_of, triton_settings
+from distctl.cluster.image import NVIDIA, Pinned, parse_image
+from distctl.cluster.needs import Target
+from distctl.cluster.spec import (
+    Connection,
+    Container,
+    Node,
+    Runtime,
+    RuntimeKind,
+    Server,
+    ServerId,
+    nth_server,
+)
+from distctl.commands.triton import TritonSettings, run_script
 from distctl.errors import NodeError
+from distctl.policy.devices import lost
 from distctl.policy.images import Answer
 
 A, B = (f"sha256:{letter * 64}" for letter in "ab")
@@ -58,6 +70,55 @@ def test_in_a_network_of_the_engine_triton_listens_everywhere_and_is_published_a
 
 def test_selinux_does_not_keep_it_out_of_the_nodes_folder() -> None:
     assert container_settings(NODE, SERVER, {**FACTS, "selinux": "enforcing"}, pinned).confined
+
+
+GPUS = ("GPU-1", "GPU-2")
+TWO = replace(
+    NODE, servers=tuple(nth_server("gpu01", "10.0.1.11", 9000, n, (g,)) for n, g in enumerate(GPUS))
+)
+CARDS = {
+    **FACTS,
+    **{"engine.docker.nvidia": "yes", "nvidia.device": "yes", "gpus": "2"},
+    **{f"gpu.{index}.uuid": uuid for index, uuid in enumerate(GPUS)},
+}
+
+
+def starts(facts: dict[str, str]) -> list[TritonSettings]:
+    return [triton_settings(TWO, server, facts, lambda _: "", pinned) for server in TWO.servers]
+
+
+def test_each_of_two_servers_has_a_container_with_its_own_ports_and_devices() -> None:
+    found = [container_settings(TWO, server, CARDS, pinned) for server in TWO.servers]
+    assert [made.devices for made in found] == [("GPU-1",), ("GPU-2",)]
+    assert len({how.container for how in starts(CARDS)}) == 2
+    texts = [run_script(CARDS["root"], *how, ["m"]) for how in zip(TWO.servers, starts(CARDS), strict=True)]
+    assert [text.count(f"--http-port={port}") for text in texts for port in (9000, 9010)] == [1, 0, 0, 1]
+    assert not any("CUDA_VISIBLE_DEVICES" in text for text in texts), "the engine counts devices anew"
+
+
+def test_a_device_that_nvidia_smi_does_not_list_just_now_changes_no_container() -> None:
+    """Its server is told of as lost, as a process would be; the other one is not even touched."""
+    fewer = {key: text for key, text in CARDS.items() if key != "gpu.1.uuid"} | {"gpus": "1"}
+    assert starts(fewer) == starts(CARDS)
+    assert runtime_of(TWO, fewer, lambda _: "", pinned) == A
+    assert list(lost(TWO, fewer)) == [ServerId("gpu01", "1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "image", "python"),
+    [
+        (None, NVIDIA, "3.10"),
+        (None, NVIDIA.replace("24.10", "25.08"), "3.12"),
+        ("3.11", NVIDIA, "3.11"),
+        ("3.11", "registry.local/own:1", "3.11"),
+        ("/usr/bin/python3.11", NVIDIA, "3.10"),  # a level above means processes by it
+        (None, "registry.local/own:1", ""),
+    ],
+)
+def test_wheels_are_to_fit_the_images_python(said: str | None, image: str, python: str) -> None:
+    own = replace(NODE, runtime=replace(NODE.runtime, python=said, container=Container(image=image)))
+    facts = {**FACTS, "arch": "x86_64", "python.3.9": "/usr/bin/python3.9", "python.3.9.library": "/lib"}
+    assert target_of(own, facts) == (Target(python, "x86_64", (2, 35)) if python else None)
 
 
 def test_another_content_is_another_start() -> None:

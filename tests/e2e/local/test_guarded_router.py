@@ -95,3 +95,13 @@ def test_router_of_root_runs_as_nobody(cluster: LocalCluster) -> None:
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     uids = [Path(f"/proc/{pid}/status").read_text().split("Uid:")[1].split()[0] for pid in children]
     assert uids and set(uids) == {"65534"}
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_load_to_measure_by_goes_in_with_a_key_and_by_tls(cluster: LocalCluster, protocol: str) -> None:
+    words = ("digits", "--protocol", protocol, "--concurrency", "2", "--requests", "20", "--warmup", "0s")
+    refused = cluster.run("bench", *words, check=1)
+    assert "needs an API key" in refused.err
+    file = key_file(cluster, f"measure-{protocol}")
+    (step,) = cluster.json("bench", *words, "--key-file", str(file))["steps"]
+    assert (step["requests"], step["failed"]) == (20, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from node_parts import Place, eventually, folder_of, make_place
-from wheelhouse import make_wheel, only_from
+from wheelhouse import make_model, make_wheel, numpy_wheel, only_from
 
-from distctl.adapters.artifacts import NUMPY, NUMPY_TAG, Artifacts, default_cache
+from distctl.adapters.artifacts import Artifacts
 from distctl.adapters.environments import Environments
 from distctl.adapters.folders import furnished
 from distctl.adapters.node_settings import target_of
@@ -27,25 +26,6 @@ from distctl.cluster.snapshot import ModelState
 from distctl.errors import NodeError, TritonError
 from distctl.facts.python import choose
 
-CONFIG = """backend: "python"
-input [ { name: "X" data_type: TYPE_FP32 dims: [ 1 ] } ]
-output [ { name: "Y" data_type: TYPE_STRING dims: [ 2 ] } ]
-instance_group [ { count: 2 kind: KIND_CPU } ]
-"""
-CODE = """import importlib.metadata
-import numpy as np
-import triton_python_backend_utils as pb
-try:
-    import colour
-    said = colour.__version__ + " " + importlib.metadata.version("colour")
-except ImportError as error:
-    said = str(error)
-class TritonPythonModel:
-    def execute(self, requests):
-        told = np.array([said, np.__version__], np.object_)
-        return [pb.InferenceResponse([pb.Tensor("Y", told)]) for _ in requests]
-"""
-
 
 @dataclass
 class Needy:
@@ -56,13 +36,7 @@ class Needy:
     environments: Environments
 
     def model(self, name: str, requirements: str = "") -> Path:
-        folder = self.base / "models" / name
-        (folder / "1").mkdir(parents=True, exist_ok=True)
-        (folder / "config.pbtxt").write_text(CONFIG)
-        (folder / "1" / "model.py").write_text(CODE)
-        if requirements:
-            (folder / "requirements.txt").write_text(requirements)
-        return folder
+        return make_model(self.base / "models" / name, requirements)
 
     def archive(self, folder: Path) -> tuple[Lock, Archive]:
         """What a model needs on this node."""
@@ -101,14 +75,9 @@ def needy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Needy]:
     place = make_place(tmp_path, artifacts.digest)
     python = choose(place.site.facts)
     assert python
-    numpy = default_cache() / "for-tests" / python.version
-    if not list(numpy.glob("*.whl")):
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
-        pip += ["--platform", NUMPY_TAG, "--python-version", python.version, "--dest", str(numpy), NUMPY]
-        subprocess.run(pip, check=True, capture_output=True)
     for version in ("1.0", "2.0"):
         make_wheel(tmp_path / "house", "colour", version)
-    only_from(monkeypatch, tmp_path / "house", numpy)
+    only_from(monkeypatch, tmp_path / "house", numpy_wheel(python.version))
     place.claim()
     yield Needy(place, tmp_path, Environments(tmp_path / "cache"))
     place.site.stop(place.server, seconds=0)

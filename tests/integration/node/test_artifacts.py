@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distctl.adapters.artifacts import NUMPY_SHA256, PYTHONS, Artifacts
+from distctl.adapters.artifacts import NUMPY_SHA256, Artifacts
+from distctl.cluster.needs import PYTHONS
 from distctl.errors import DistctlError, InputError
 
 STUBS = "pytriton/tritonserver/python_backend_stubs"

@@ -1,4 +1,4 @@
-"""Real HAProxy in front of stand-ins for Triton, on ports 22000 to 22999."""
+"""Real HAProxy in front of stand-ins for Triton, on 200 ports from 22000 for each worker of pytest."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from distctl.cluster.router import Pool, RouterView, SlotState
 from distctl.cluster.spec import Connection, Node, RouterId
 from distctl.ports import Result
 
+FIRST = 22000 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[list[StandIn]]:
-    found = [StandIn(f"n{number}", 22090 + number * 10) for number in (1, 2, 3)]
+    found = [StandIn(f"n{number}", FIRST + 90 + number * 10) for number in (1, 2, 3)]
     for stand_in in found:
         stand_in.start()
     yield found
@@ -61,7 +63,7 @@ def make_router(servers: list[StandIn], connector: LocalConnector) -> Iterator[C
         root = root or tempfile.mkdtemp(prefix="dr-")
         one, two, three = servers
         slots = (one.slot(), two.slot(), three.slot(SlotState.OFF))
-        port = 22010 + len(made) * 10
+        port = FIRST + 10 + len(made) * 10
         view = RouterView(
             RouterId("main", "here"),
             "test",

@@ -213,7 +213,9 @@ def test_reload_sends_nothing_to_a_server_that_hangs(router: Router, servers: li
 
 def test_reload_that_fails_leaves_router_and_file_as_they_were(router: Router) -> None:
     pid, config = router.look().pid, router.look().config
-    router.view = replace(router.view, metrics_port=22099 + 1)  # n1 listens there
+    router.view = replace(
+        router.view, metrics_port=router.view.pools[0].slots[0].http_port
+    )  # n1 listens there
     with pytest.raises(RouterError, match="refused to reload"):
         router.apply()
     assert (router.look().pid, router.look().config) == (pid, config)

@@ -102,12 +102,12 @@ def test_an_image_that_is_there_needs_no_more_room() -> None:
     assert found({**DOCKER, "engine.docker.free": "1"}, installed=True) == []
 
 
-def test_a_gpu_that_does_not_exist_is_named_before_anything_is_tried() -> None:
+def test_a_gpu_where_there_is_none_is_named_before_anything_is_tried() -> None:
     server = replace(NODE.servers[0], gpus=("7",))
-    facts = {**DOCKER, "nvidia.device": "yes", "gpus": "2", "engine.docker.nvidia": "yes"}
-    (verdict,) = found(facts, replace(BOXED, servers=(server,)))
+    (verdict,) = found(DOCKER, replace(BOXED, servers=(server,)))
     assert verdict.level is Level.FAIL
-    assert "there is no GPU 7: the node has 2" in verdict.what
+    assert verdict.what == f"server {server.id.server}: GPU 7 is asked for and there is none"
+    assert "`servers: {gpus: none}`" in verdict.remedy
 
 
 def test_a_port_of_our_own_container_is_not_taken() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from distctl.cluster.spec import Connection, Node, PerDevice, Runtime, RuntimeKind, Server, ServerId
 from distctl.facts.doctor import Level, verdicts
-from distctl.facts.triton_releases import RELEASES, driver_level, needs, release_of
+from distctl.facts.triton_releases import RELEASES, driver_level, needs, python_of, release_of
 from distctl.facts.xids import MEANINGS, meaning
 
 SERVER = Server(ServerId("gpu01", "default"), "10.0.1.11", 9000, 9001, 9002)
@@ -281,6 +281,17 @@ def test_a_gpu_that_is_too_old_for_the_release():
 )
 def test_the_release_in_an_images_tag(image, release):
     assert release_of(image) == release
+
+
+@pytest.mark.parametrize(
+    ("tag", "python"),
+    [
+        *[("22.12-py3", ""), ("23.08-py3", "3.10"), ("24.10-py3", "3.10"), ("24.11-py3", "3.12")],
+        *[("25.08-vllm-python-py3", "3.12"), ("latest", "")],
+    ],
+)
+def test_the_python_of_an_image_of_nvidias(tag, python):
+    assert python_of(f"nvcr.io/nvidia/tritonserver:{tag}") == python
 
 
 def test_a_release_between_two_rows_has_the_needs_of_the_earlier_one():

@@ -14,10 +14,12 @@ from rehearsal import Operator, Rehearsal, model, node, spec
 
 from distctl.adapters.folders import furnished
 from distctl.adapters.requirements import Requirements
+from distctl.app.change import prepare
 from distctl.cluster.content import Archive, Folder, Kind
+from distctl.cluster.image import NVIDIA
 from distctl.cluster.needs import Environment, Target, Wheel
-from distctl.cluster.spec import Source, Spec
-from distctl.errors import DistctlError
+from distctl.cluster.spec import Container, Node, Runtime, RuntimeKind, Source, Spec
+from distctl.errors import DistctlError, InputError
 from distctl.policy.operations import InstallEnvironment, LoadReplica, Prune, PushModel
 
 FACTS = {
@@ -181,8 +183,6 @@ def test_without_a_network_the_plan_says_what_is_not_known_and_brings_nothing(as
     plan = clerk.plan()
     assert any("words: its requirements are not resolved yet" in note for note in plan.notes)
     session = clerk.session()
-    from distctl.app.change import prepare
-
     prepared = prepare(session)
     with pytest.raises(DistctlError, match="pip reached no package index"):
         session.needs.refuse_unresolved(prepared.plan)
@@ -227,3 +227,55 @@ def test_an_environment_that_nobody_needs_any_more_goes(asks) -> None:
     clerk.spec = replace(clerk.spec, models=(model("plain"),))
     clerk.up(prune=True)
     assert clerk.environments() == set()
+
+
+def boxed(name: str, image: str, python: str | None = None) -> Node:
+    how = Runtime(RuntimeKind.CONTAINER, python=python, container=Container(image=image))
+    return replace(node(name), runtime=how)
+
+
+def test_in_a_container_the_images_python_counts_and_a_process_beside_it_has_its_own(asks) -> None:
+    clerk = Clerk(spec([boxed("a", NVIDIA), node("b")], [asks("words", "idna==3.1\n", 2)]), Index())
+    clerk.registry[NVIDIA] = "sha256:1"
+    clerk.up()
+    assert {target.python for target in clerk.index.asked} == {"3.10", "3.11"}
+    assert len(clerk.environments("a")) == len(clerk.environments("b")) == 1
+    assert clerk.environments("a") != clerk.environments("b")
+    assert clerk.plan().empty
+
+
+def test_an_image_of_which_nobody_knows_the_python_is_refused_with_the_key(asks) -> None:
+    image = "registry.local/own:1"
+    clerk = Clerk(spec([boxed("a", image)], [asks("words", "idna==3.1\n"), model("plain")]), Index())
+    clerk.registry[image] = "sha256:1"
+    session = clerk.session()
+    prepare(session)
+    with pytest.raises(
+        InputError, match=r"nobody knows the Python of a's image registry\.local/own:1"
+    ) as told:
+        session.needs.require()
+    assert told.value.hint == 'write it, as runtime: {python: "3.10"}'
+    clerk.spec = spec([boxed("a", image, "3.11")], [asks("words", "idna==3.1\n"), model("plain")])
+    clerk.up()
+    assert {target.python for target in clerk.index.asked} == {"3.11"}
+
+
+def test_from_a_process_to_a_container_and_back_old_images_and_environments_go_together(asks) -> None:
+    """Its registry answers the node alone, so the plan that pulls the image does not know its digest yet."""
+    words = asks("words", "idna==3.1\n")
+    clerk = Clerk(spec([node("a")], [words]), Index())
+    clerk.registry[NVIDIA] = "sha256:1"
+    clerk.up()
+    process = clerk.environments().copy()
+    clerk.spec = spec([boxed("a", NVIDIA)], [words])
+    clerk.up()
+    contained = clerk.environments() - process
+    assert clerk.plan().empty
+    clerk.spec = spec([node("a")], [words])
+    clerk.rollback()
+    assert process <= clerk.environments()
+    assert clerk.environments() <= process | contained
+    assert clerk.cluster.machines["a"].runtimes == {"r1"}
+    assert clerk.cluster.machines["a"].images == {}
+    assert clerk.plan().empty
+    assert clerk.promise.kept()

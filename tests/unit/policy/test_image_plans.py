@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from rehearsal import Operator, model, node, spec
 
 from distctl.cluster.spec import Container, Node, Runtime, RuntimeKind
@@ -83,3 +85,19 @@ def test_a_new_node_gets_what_the_others_have() -> None:
 def test_an_image_that_nobody_knows_is_pulled_by_its_tag() -> None:
     plan = Operator(spec([boxed("a")], [model("digits")])).plan(fresh=True)
     assert f"pull image {IMAGE}" in texts(plan)
+
+
+def test_images_go_with_the_last_container_and_a_rollback_pulls_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    operator = running(boxed("a"), boxed("b"))
+    before, operator.spec = operator.spec, spec([node("a"), node("b")], [model("digits", 2)])
+    operator.up()
+    assert not any(machine.images for machine in operator.cluster.machines.values())
+    operator.spec = before
+    plan = operator.rollback()
+    assert f"pull image {IMAGE}@{OLD[:19]}" in texts(plan)
+    assert operator.promise.kept()
+    assert {tuple(m.runtimes) for name, m in operator.cluster.machines.items() if name != "lb"} == {(OLD,)}
