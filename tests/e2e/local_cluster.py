@@ -66,6 +66,7 @@ class LocalCluster:
         router: Mapping[str, Any] | None = None,
     ) -> None:
         self.block, first_port = _block()
+        apart = min(10, 30 // nodes)  # so that the last node's ports are of this block too
         self.name = f"test-{first_port}-{secrets.token_hex(2)}"
         self.folder = BASE / self.name
         self.folder.mkdir(parents=True)
@@ -80,7 +81,7 @@ class LocalCluster:
             "nodes": {
                 name: {
                     "connection": "local",
-                    "servers": {"ports": first_port + 10 * (number + 1)},
+                    "servers": {"ports": first_port + apart * (number + 1)},
                     **(node_settings or {}).get(name, {}),
                 }
                 for number, name in enumerate(self.nodes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from command import Operators, nodes_of
 from hosts import Hosts
@@ -11,8 +13,10 @@ pytestmark = pytest.mark.hosts
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("count", [2, 8])
-def test_up_of_many_nodes_from_nothing(hosts: Hosts, operators: Operators, count: int) -> None:
-    """In parallel; again it changes nothing; the times are printed."""
+def test_up_of_many_nodes_from_nothing(
+    hosts: Hosts, operators: Operators, figure: Callable[[str], None], count: int
+) -> None:
+    """In parallel; again it changes nothing; the times are told."""
     machines = [hosts.add(f"gpu{number:02}", size="400m") for number in range(1, count + 1)]
     ann = operators(hosts)
     ann.write(nodes_of(machines), models={"simple": {"replicas": count}}, on=["gpu01"])
@@ -21,7 +25,7 @@ def test_up_of_many_nodes_from_nothing(hosts: Hosts, operators: Operators, count
     ann.run("status", "--check")
     down = ann.run("down", "-y")
     times = f"up {up.seconds:.1f} s, nothing to do {again.seconds:.1f} s, down {down.seconds:.1f} s"
-    print(f"{count} nodes: {times}")
+    figure(f"{count} nodes: {times}")
     assert "Nothing to do" in again.stderr
     for host in machines:
         assert host.run("pgrep -c 'tritonserver|haproxy'; ls /dev/shm", check=False).stdout == "0\n"

@@ -20,6 +20,13 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
+@pytest.fixture
+def whole(cluster: LocalCluster) -> LocalCluster:
+    """The cluster, up also where the tests that bring it up were not chosen."""
+    cluster.up()
+    return cluster
+
+
 def interrupted(cluster: LocalCluster, number: int, when: str, *words: str) -> tuple[int, str]:
     """Begin a command and signal it once it says `when`; its exit code and what it said."""
     with cluster.begin(*words) as process:
@@ -80,27 +87,27 @@ def test_the_operator_killed_in_an_up_with_a_changed_model_costs_nothing(cluster
 
 
 @pytest.mark.nightly
-def test_the_operator_killed_in_a_drain_costs_nothing(cluster: LocalCluster) -> None:
-    with cluster.load(*CLIENTS) as load:
-        interrupted(cluster, signal.SIGKILL, "drain n1/0", "drain", "n1")
+def test_the_operator_killed_in_a_drain_costs_nothing(whole: LocalCluster) -> None:
+    with whole.load(*CLIENTS) as load:
+        interrupted(whole, signal.SIGKILL, "of n1/0: running", "drain", "n1")
         time.sleep(1)
-        cluster.run("drain", "n1")
-        cluster.run("undrain", "n1")
+        whole.run("drain", "n1")
+        whole.run("undrain", "n1")
     load.report.require_whole()
-    cluster.nothing_to_do()
+    whole.nothing_to_do()
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("count", "when"),
-    [("1", "drain n"), ("2", "load digits in"), ("1", "unload digits"), ("2", "route digits")],
+    [("1", "drain digits"), ("2", "load digits in"), ("1", "unload digits"), ("2", "route digits")],
 )
-def test_the_operator_killed_in_a_scale_costs_nothing(cluster: LocalCluster, count: str, when: str) -> None:
-    with cluster.load(*CLIENTS) as load:
-        interrupted(cluster, signal.SIGKILL, when, "scale", f"digits={count}")
+def test_the_operator_killed_in_a_scale_costs_nothing(whole: LocalCluster, count: str, when: str) -> None:
+    with whole.load(*CLIENTS) as load:
+        interrupted(whole, signal.SIGKILL, when, "scale", f"digits={count}")
         time.sleep(1)
-        cluster.up()
-        cluster.nothing_to_do()
+        whole.up()
+        whole.nothing_to_do()
     load.report.require_whole()
 
 

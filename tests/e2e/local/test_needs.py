@@ -152,9 +152,11 @@ def test_without_a_network_nothing_is_changed_and_the_rest_goes_on(
 
 
 @pytest.mark.nightly
-def test_old_environments_go(cluster: LocalCluster) -> None:
-    ask_for(cluster, "distctl-test-number==3.0\n")
-    cluster.up()
+def test_old_environments_go(cluster: LocalCluster, house: Path) -> None:
+    for version in (2, 3):
+        release(house, version)
+        ask_for(cluster, f"distctl-test-number=={version}.0\n")
+        cluster.up()
     for node in cluster.nodes:
         found = environments(cluster, node)
         assert len(found) == (3 if cluster.serves(node, "sentences") else 2)
