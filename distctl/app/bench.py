@@ -71,7 +71,8 @@ def cluster_way(
         )
         return Way(target, "the router", tunnelled=entrance.endpoint != listens)
     server = _server(session, direct)
-    here, there = session.parts.reach(server, grpc=grpc), server.grpc if grpc else server.http
+    there = server.grpc if grpc else server.http
+    here = session.parts.reach(server, there)
     return Way(Target(here, protocol, timeout), str(server.id), tunnelled=here != there)
 
 

@@ -52,7 +52,7 @@ class Parts:
     world: World
     connector: Callable[[Node], Connector]
     from_here: Callable[[str, Endpoint], Endpoint]  # an endpoint of a place as this machine reaches it
-    reach: Callable[..., Endpoint]  # (server, grpc=False): a server likewise
+    reach: Callable[[Server, Endpoint], Endpoint]  # one of a server's ports likewise
 
 
 @dataclass(slots=True)

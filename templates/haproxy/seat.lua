@@ -28,12 +28,14 @@ end
 local function open(backend, sequence)
   local counts, soon = {}, given[backend] or {}
   local function count(id) counts[id] = (counts[id] or 0) + 1 end
-  local entries = core.backends[backend].stktable:dump({{"gpt0", "ne", 0}})
+  local places = core.backends[backend].stktable
+  local entries = places:dump({{"gpt0", "ne", 0}})
   for key, entry in pairs(entries) do
     if key ~= sequence and (entry.gpc0 == 0 or entry.conn_cur > 0) then count(entry.gpt0) end
   end
   for key, place in pairs(soon) do
-    if now() - place.at > SOON or entries[key] then soon[key] = nil
+    local entry = places:lookup(key) -- one that has ended since has given its place back
+    if now() - place.at > SOON or entries[key] or (entry and entry.gpt0 == 0) then soon[key] = nil
     elseif key ~= sequence then count(place.id) end
   end
   given[backend] = soon

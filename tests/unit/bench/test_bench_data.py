@@ -192,8 +192,7 @@ class Reached:
     def parts(self) -> Reached:
         return self
 
-    def reach(self, server: Server, *, grpc: bool) -> Endpoint:
-        there = server.grpc if grpc else server.http
+    def reach(self, _: Server, there: Endpoint) -> Endpoint:
         return Endpoint("127.0.0.1", 40_000) if self._tunnel else there
 
 
