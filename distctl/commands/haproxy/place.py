@@ -106,9 +106,16 @@ def incoming(folder: str, digest: str, run: str) -> str:
 
 
 def unveil(folder: str, digest: str, run: str) -> str:
-    """A script that makes an executable which a run has copied visible; what others left half-way goes."""
+    """A script that makes an executable which a run has copied visible; what others left half-way goes.
+
+    What is younger than an hour may be another run's that still copies.
+    """
     new = quote(incoming(folder, digest, run))
-    return f"cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv -T {new} {digest}; }} && rm -rf ./*.new\n"
+    return f"""cd {quote(folder)}/bin && {{ [ -e {digest} ] || mv -T {new} {digest}; }} || exit 1
+rm -rf {new}
+find . -maxdepth 1 -name '*.new' -mmin +60 -exec rm -rf {{}} +
+true
+"""
 
 
 DOORS = "/run/distctl"  # sockets that an account other than root may open
