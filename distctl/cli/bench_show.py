@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from distctl.adapters.bench.run import Look, Measured
 from distctl.cli.options import Format
-from distctl.cli.output import console, document, note, table, wants_json
+from distctl.cli.output import document, note, table, wants_json
+from distctl.cli.screen import Screen
 from distctl.policy.bench.quantiles import Times
 from distctl.policy.bench.tally import StepResult
 from distctl.policy.bench.verdict import warnings
@@ -28,27 +28,12 @@ STREAM = (*BEGIN, "p50", "p99", "max", "first", "answers/s")
 WIDE = (*UNARY, "first p50", "first p99", "answers/s", "generator", "waited")  # the last two of a core
 
 
-class Watch:
+class Watch(Screen):
     """Told how a measurement goes; says so on stderr. Use as a context manager."""
 
     def __init__(self, steps: int) -> None:
         self._steps, self._done, self._said = steps, 0, 0.0
-        self._screen = None
-        if sys.stderr.isatty():
-            from rich.live import Live
-
-            self._screen = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> Watch:
-        if self._screen:
-            self._screen.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._screen:
-            self._screen.stop()
+        super().__init__(moving=sys.stderr.isatty())
 
     def __call__(self, news: Look | StepResult) -> None:
         """Take a look at a step under way, or its result."""

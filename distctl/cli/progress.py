@@ -7,10 +7,10 @@ import sys
 import threading
 import time
 from datetime import datetime, timezone
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from distctl.cli.output import console, note
+from distctl.cli.output import note
+from distctl.cli.screen import Screen
 from distctl.cli.voice import NORMAL, level
 
 if TYPE_CHECKING:
@@ -22,31 +22,16 @@ _NUMBERS = re.compile(r"[\d.]+")
 HEARTBEAT = 15.0  # seconds between two lines of a step that still goes on, without a terminal
 
 
-class Progress:
+class Progress(Screen):
     """Watches an execution. Use as a context manager and hand `watch` to it."""
 
     def __init__(self) -> None:
         self._silent = level() < NORMAL
-        self._live = sys.stderr.isatty() and level() == NORMAL  # lines of -v would tear a moving picture
+        # Lines of -v would tear a moving picture.
+        super().__init__(moving=sys.stderr.isatty() and level() == NORMAL)
         self._lines: dict[str, str] = {}
         self._told: dict[int, tuple[str, float]] = {}  # by step: what was told last, and when
         self._lock = threading.Lock()
-        self._screen = None
-        if self._live:
-            from rich.live import Live
-
-            self._screen = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> Progress:
-        if self._screen:
-            self._screen.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._screen:
-            self._screen.stop()
 
     def watch(self, outcome: Outcome) -> None:
         """Show where a step is."""

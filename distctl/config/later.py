@@ -9,8 +9,6 @@ from typing import Any
 
 from distctl.config.problems import Path, Problem
 
-_SETTINGS = ("", "groups.*.", "nodes.*.")
-
 
 @dataclass(frozen=True, slots=True)
 class Later:
@@ -20,16 +18,6 @@ class Later:
     today: str
     when: Callable[[Any], bool] = lambda _: True
     word: str = ""
-
-
-def _is(*words: str) -> Callable[[Any], bool]:
-    return lambda value: value in words if isinstance(value, str) else False
-
-
-def _settings(
-    place: str, today: str, when: Callable[[Any], bool] = lambda _: True, word: str = ""
-) -> list[Later]:
-    return [Later(level + place, today, when, word) for level in _SETTINGS]
 
 
 def _remote(value: Any) -> bool:

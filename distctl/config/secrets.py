@@ -87,9 +87,9 @@ def read(
     return _sole_line(*_text(ref, base, os.environ if environ is None else environ, run, warn))
 
 
-def read_document(ref: SecretRef, base: Path, *, warn: Callable[[str], None] = lambda _: None) -> Secret:
+def read_document(ref: SecretRef, base: Path) -> Secret:
     """The same for a secret of several lines, such as a private key in PEM. Raises InputError."""
-    text, name = _text(ref, base, os.environ, run_command, warn)
+    text, name = _text(ref, base, os.environ, run_command, lambda _: None)
     if not text.strip():
         raise InputError(f"{name} is empty")
     return Secret(text)
