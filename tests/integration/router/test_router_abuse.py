@@ -42,7 +42,11 @@ def memory(router: Router) -> int:
 
 def connect(router: Router, first: bytes = b"") -> socket.socket:
     stream = socket.create_connection(("127.0.0.1", router.view.http_port), timeout=10)
-    stream.sendall(first)
+    try:
+        stream.sendall(first)
+    except ConnectionError:
+        stream.close()
+        raise
     return stream
 
 
