@@ -13,6 +13,41 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from distctl.cluster.image import NVIDIA
+from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
+from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
+from distctl.cluster.router_spec import Limits, RouterSpec, TlsSpec
+
+__all__ = [
+    "MOST_DEVICES",
+    "PORT_STEP",
+    "Admission",
+    "Become",
+    "Connection",
+    "Container",
+    "Endpoint",
+    "Limits",
+    "Login",
+    "ModelSpec",
+    "Node",
+    "PerDevice",
+    "Policy",
+    "PrefixSpec",
+    "RequestTimeouts",
+    "RouterId",
+    "RouterSpec",
+    "Runtime",
+    "RuntimeKind",
+    "SecretRef",
+    "Server",
+    "ServerId",
+    "Source",
+    "Spec",
+    "SshSettings",
+    "StoreSpec",
+    "Timeouts",
+    "TlsSpec",
+    "nth_server",
+]
 
 PORT_STEP = 10  # from one server of a node to the next
 MOST_DEVICES = 128  # of a node: 16 GPUs of 7 MIG devices each, and some
@@ -31,46 +66,6 @@ class RuntimeKind(str, Enum):
     BINARY = "binary"
     CONTAINER = "container"
     EXTERNAL = "external"  # runs already: routed, watched, drained; never started or stopped
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ServerId:
-    """One Triton process's name: everything kept, rendered or named is keyed by it."""
-
-    node: str
-    server: str
-
-    def __str__(self) -> str:
-        return f"{self.node}/{self.server}"
-
-    @property
-    def slot(self) -> str:
-        """The name of this server's line in HAProxy, whose names allow no slash."""
-        return f"{self.node}.{self.server}"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A host and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The endpoint as an http URL without a path."""
-        return f"http://{self}"
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """Where a secret is to be read when it is needed. The value itself is never kept."""
-
-    kind: Literal["env", "file", "command"]
-    value: tuple[str, ...]  # the variable's name, the path, or the command and its arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,124 +232,6 @@ class Node:
     def contained(self) -> bool:
         """Whether there are servers of it that run in containers."""
         return self.runtime.kind is RuntimeKind.CONTAINER and self.serves
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model's files are: a folder here that is pushed, or a path on the node."""
-
-    kind: Literal["folder", "node"]
-    path: str
-
-
-Policy = Literal["least-load", "two-choices", "round-robin", "sequence", "prefix"]
-
-
-@dataclass(frozen=True, slots=True)
-class PrefixSpec:
-    """What requests for one server have in common, and how much busier than the others it may be."""
-
-    key: Literal["header", "prompt", "session"] = "prompt"
-    header: str = ""  # whose value is the key
-    length: int = 256  # bytes of the prompt that are the key
-    bound: float = 1.25  # times the average of requests in flight; never less than one request
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTimeouts:
-    """The longest that parts of a request to a model may take, in seconds. None: see each."""
-
-    connect: float | None = None  # to a server; None: as its link was measured
-    queue: float | None = None  # waiting in the router for a server that may take it; None: the router's own
-    first: float | None = None  # until the answer of a request that is no stream begins; None: total
-    total: float = 600.0  # the whole request
-    idle: float | None = None  # silence on a stream; None: total
-
-    @property
-    def answer(self) -> float:
-        """Seconds that the server of a request which is no stream may be silent."""
-        return self.total if self.first is None else self.first
-
-    @property
-    def silence(self) -> float:
-        """Seconds that the server of a stream may be silent."""
-        return self.total if self.idle is None else self.idle
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """How many requests a model takes: at once in one server, and waiting in one router, and for how long.
-
-    HAProxy counts for each of a pool's backends, so REST, gRPC and requests that are never sent twice are
-    counted apart.
-    """
-
-    concurrency: int = 0  # in one server; 0: as many as its configuration can use
-    queue: int = 100
-    wait: float = 10.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """A model and how many replicas of it are wanted where."""
-
-    name: str
-    source: Source
-    replicas: int = 1
-    where: Mapping[str, str] = field(default_factory=dict)
-    replay: Literal["auto", "on", "off"] = "auto"
-    timeouts: RequestTimeouts = RequestTimeouts()
-    policy: Policy | None = None  # None: sequence where the model's configuration says so, else least-load
-    prefix: PrefixSpec | None = None  # for the policy of that name
-    admission: Admission | None = None  # None: every request is sent on at once
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSpec:
-    """What a router shows and whom it asks to show: PEM files, the private key at a secret's place."""
-
-    certificate: Path
-    key: SecretRef
-    client_ca: Path | None = None  # clients need a certificate of these authorities
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a request may be, whoever sends it. Sizes in bytes, times in seconds; 0 is no limit of ours."""
-
-    body: int = 0
-    headers: int = 0
-    connections: int = 0  # of one client's address
-    upload: float = 60.0  # for a body that can be sent again, and the beginning of every other
-
-
-@dataclass(frozen=True, slots=True)
-class RouterSpec:
-    """A router as the inventory describes it: one HAProxy process on each place of `on`."""
-
-    name: str
-    on: tuple[str, ...]  # node names, or "local" for this machine
-    address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
-    http_port: int = 8000
-    grpc_port: int = 8001
-    metrics_port: int = 8002
-    replay_limit: int = 128 * 1024  # bytes
-    checks: Literal["auto", "lan", "wan"] = "auto"
-    haproxy: str | None = None  # an executable on the router's place instead of ours
-    tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
-    auth: Literal["none", "keys"] = "none"
-    limits: Limits = Limits()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class RouterId:
-    """One HAProxy process: the router's name and the place it runs on."""
-
-    router: str
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.router}@{self.place}"
 
 
 @dataclass(frozen=True, slots=True)

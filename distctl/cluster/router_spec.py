@@ -1,0 +1,46 @@
+"""What is wanted of a router: where it runs, what it listens on, what it lets through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from distctl.cluster.names import SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSpec:
+    """What a router shows and whom it asks to show: PEM files, the private key at a secret's place."""
+
+    certificate: Path
+    key: SecretRef
+    client_ca: Path | None = None  # clients need a certificate of these authorities
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may be, whoever sends it. Sizes in bytes, times in seconds; 0 is no limit of ours."""
+
+    body: int = 0
+    headers: int = 0
+    connections: int = 0  # of one client's address
+    upload: float = 60.0  # for a body that can be sent again, and the beginning of every other
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """A router as the inventory describes it: one HAProxy process on each place of `on`."""
+
+    name: str
+    on: tuple[str, ...]  # node names, or "local" for this machine
+    address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    replay_limit: int = 128 * 1024  # bytes
+    checks: Literal["auto", "lan", "wan"] = "auto"
+    haproxy: str | None = None  # an executable on the router's place instead of ours
+    tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
+    auth: Literal["none", "keys"] = "none"
+    limits: Limits = Limits()
