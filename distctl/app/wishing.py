@@ -14,6 +14,7 @@ from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
 from distctl.errors import NodeError
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.lives import fates
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def wish_of(
         awaited=frozenset(awaited),
         stateful=session.stateful(record),
         lost=all_lost(spec, record.facts),
+        fates=fates(spec, record),
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
     return session.with_scripts(wish, snapshot)

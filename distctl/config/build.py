@@ -284,12 +284,14 @@ def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: F
         http_port=said.ports.http,
         grpc_port=said.ports.grpc,
         metrics_port=said.ports.metrics,
+        peers_port=said.ports.peers,
         replay_limit=said.replay_limit,
         checks=said.checks,
         haproxy=said.haproxy,
         tls=_tls(said.tls, base),
         auth=said.auth,
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
+        lame_duck=said.lame_duck,
     )
 
 

@@ -7,6 +7,7 @@ files carry their digest in their name: the rename of `haproxy.cfg` alone switch
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -114,7 +115,8 @@ def _blank(view: RouterView) -> RouterView:
     """The view without everything that the socket can change."""
     tls = view.tls and replace(view.tls, certificate="", key="")
     keys = None if view.keys is None else ()
-    return replace(view, pools=tuple(_blank_pool(pool) for pool in view.pools), tls=tls, keys=keys)
+    pools = tuple(_blank_pool(pool) for pool in view.pools)
+    return replace(view, pools=pools, tls=tls, keys=keys, draining=False)
 
 
 def _blank_pool(pool: Pool) -> Pool:
@@ -178,6 +180,7 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             JAIL=JAIL,
             NOBODY=NOBODY,
             bind=lambda port: _bind(view.bind, port),
+            peers_bind=_peers_bind(view),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
             seen_down_after=2 * (view.checks.interval + view.checks.timeout * view.checks.fall),
@@ -191,6 +194,19 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
 
 def _bind(address: str, port: int) -> str:
     return f"{Endpoint(address, port)} v4v6" if address == "::" else str(Endpoint(address, port))
+
+
+def _peers_bind(view: RouterView) -> str:
+    """Where a router that has other places listens to them: on every interface, since NAT may stand between.
+
+    "" where it is the only one.
+    """
+    own = next((peer.endpoint for peer in view.peers if peer.place == view.id.place), None)
+    if own is None:
+        return ""
+    if ipaddress.ip_address(own.host).is_loopback:
+        return str(own)
+    return _bind("::" if ":" in own.host else "0.0.0.0", own.port)  # noqa: S104 - said above
 
 
 def _secure(view: RouterView, names: Mapping[str, str]) -> str:
