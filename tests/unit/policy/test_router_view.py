@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rehearsal import ROUTER, model, node, spec
 
-from distctl.cluster.record import Key, Record
+from distctl.cluster.record import Key, Pin, Record, SetPin, apply
 from distctl.cluster.router import RouterView, Tls
 from distctl.cluster.spec import Admission, ModelSpec, Spec
 from distctl.policy.view import Models, Place, router_view
