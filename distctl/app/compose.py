@@ -163,10 +163,10 @@ class Makers:
                     metrics |= {server.id: also} if also else {}
                 except DistctlError as error:
                     lost[server.id] = ServerSight(server.id, error=error.message)
-        found = observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE)
+        seen = observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE)
         # A tunnel takes every connection, so what it does then says nothing of the server behind it.
         direct = {server.id for server in servers if endpoints.get(server.id) == server.http}
-        sights = {s: t if s in direct else replace(t, silence=Silence.NONE) for s, t in found.items()}
+        sights = {s: t if s in direct else replace(t, silence=Silence.NONE) for s, t in seen.items()}
         return {**sights, **lost}
 
 
