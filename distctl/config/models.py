@@ -173,6 +173,9 @@ class RouterSection(Section):
         default="none", description="keys: clients need an API key, see `distctl key`"
     )
     limits: LimitsSection | None = None
+    ready: Literal["all", "any"] = Field(
+        default="all", description="it is ready when all wanted models have a ready server, or any server is"
+    )
 
 
 class StoreSection(Section):
