@@ -297,6 +297,7 @@ def router_spec(
         haproxy=said.haproxy,
         tls=_tls(said.tls, base),
         auth=said.auth,
+        ready=said.ready,
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
 
