@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from distctl.adapters.haproxy.folder import Change
 from distctl.cluster.names import RouterId
-from distctl.cluster.shared import AddressSight, AddressView
+from distctl.cluster.shared import AddressSight, AddressView, SharedAddress
 from distctl.commands import keepalived, units
 from distctl.errors import DistctlError, RouterError
 from distctl.ports import Connector
 
 LOOK = 10.0  # seconds
-GIVING = 5.0  # seconds in which another place takes the address over, or does not
+SPARE = 1.0  # seconds beside the advertisements that another place misses before it takes the address
 
 
 class Keepalived:
-    """The address of a router on one place. `change` runs a script there under the place's lock."""
+    """The shared address of a router on one place; `shared` is None when the file has none any more.
+
+    `change` runs a script there under the place's lock.
+    """
 
     def __init__(
         self,
@@ -23,10 +26,12 @@ class Keepalived:
         root: str,
         change: Change,
         manager: units.Manager,
-        address: str,
+        shared: SharedAddress | None,
     ) -> None:
         self._connector, self._id, self._change = connector, id, change
-        self._unit, self._manager, self._address = keepalived.unit(root, id.router), manager, address
+        self._unit, self._manager = keepalived.unit(root, id.router), manager
+        self._address = shared.address if shared else ""
+        self._giving = 4 * shared.interval + SPARE if shared else 0.0
 
     def apply(self, view: AddressView) -> None:
         """Be as the view says; see `ports.AddressControl`."""
@@ -35,7 +40,7 @@ class Keepalived:
 
     def give_up(self) -> bool:
         """Let another place have the address; see `ports.AddressControl`."""
-        script = keepalived.give_up(self._unit, self._address, GIVING)
+        script = keepalived.give_up(self._unit, self._address, self._giving)
         return "kept" not in self._do(script, "giving up the address")
 
     def look(self) -> AddressSight:

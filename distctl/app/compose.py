@@ -137,7 +137,7 @@ class Makers:
             site.paths.root,
             lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
             site.manager,
-            shared.address if shared else "",
+            shared,
         )
 
     def reach(self, server: Server, endpoint: Endpoint) -> Endpoint:

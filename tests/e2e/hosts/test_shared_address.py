@@ -159,7 +159,7 @@ def test_one_place_has_the_address_and_up_again_changes_nothing(pair: Pair) -> N
 def test_the_address_leaves_a_router_that_is_killed(pair: Pair, figure: Figure) -> None:
     holder, other = pair.holder(), pair.other()
     with Probe(pair.address) as probe:
-        holder.run("kill -STOP $(pgrep -f 'supervise .*router-main')")  # it is not started again at once
+        holder.run("kill -STOP $(pgrep -f '[s]upervise .*router-main')")  # it is not started again at once
         signal(holder, "haproxy", "KILL")
         time.sleep(2.5)
     figure(f"router SIGKILLed: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
@@ -167,7 +167,7 @@ def test_the_address_leaves_a_router_that_is_killed(pair: Pair, figure: Figure) 
     assert neighbour(pair.address) == other.run("cat /sys/class/net/eth0/address").stdout.strip()
     assert probe.gap < 2.0
     require_answers(pair)
-    holder.run("kill -CONT $(pgrep -f 'supervise .*router-main')")
+    holder.run("kill -CONT $(pgrep -f '[s]upervise .*router-main')")
     pair.operator.run("status", "--check", "--wait", "20s")
     assert pair.holder() is other, "an address goes where it must, and not back"
 
