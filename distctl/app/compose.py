@@ -7,12 +7,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from distctl.cluster.snapshot import ServerSight
+from distctl.cluster.snapshot import ServerSight, Silence
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId
 from distctl.config import Inventory, find, load
 
@@ -163,7 +163,11 @@ class Makers:
                     metrics |= {server.id: also} if also else {}
                 except DistctlError as error:
                     lost[server.id] = ServerSight(server.id, error=error.message)
-        return {**observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE), **lost}
+        seen = observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE)
+        # A tunnel takes every connection, so what it does then says nothing of the server behind it.
+        direct = {server.id for server in servers if endpoints.get(server.id) == server.http}
+        sights = {s: t if s in direct else replace(t, silence=Silence.NONE) for s, t in seen.items()}
+        return {**sights, **lost}
 
 
 def _answers(endpoint: Endpoint) -> bool:
