@@ -72,6 +72,13 @@ def _table(name: str, *columns: SchemaItem) -> Table:
     return Table(name, metadata, *columns)
 
 
+def _held(name: str) -> Table:
+    """Something that one process has at a time."""
+    return _table(
+        name, _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
+    )
+
+
 meta = _table(
     "meta",
     _one(),
@@ -82,9 +89,8 @@ meta = _table(
     _time("created"),
     Column("serial", BigInteger, nullable=False, server_default="0"),
 )
-lease = _table(
-    "lease", _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
-)
+lease = _held("lease")
+leader = _held("leader")
 revisions = _table(
     "revisions",
     Column("number", BigInteger, primary_key=True, autoincrement=False),

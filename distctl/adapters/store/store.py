@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 
-from distctl.adapters.store import leases, place, reads, server, writes
+from distctl.adapters.store import leases, place, reads, schema, server, writes
 from distctl.adapters.store.engine import (
     OPENING,
     connect,
@@ -25,7 +25,7 @@ from distctl.adapters.store.engine import (
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
 from distctl.adapters.store.place import DAMAGED_HINT
-from distctl.cluster.lease import check
+from distctl.cluster.lease import LEADING, check
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.snapshot import Instant
 from distctl.errors import StoreDamaged, StoreError
@@ -125,12 +125,24 @@ class SqlStore:
 
     def holder(self) -> Lease | None:
         """Who holds the lease now; None if nobody does or it has expired. Raises StoreError."""
+        return self._read(lambda connection: self._held(connection, schema.lease))
 
-        def work(connection: Connection) -> Lease | None:
-            lease = leases.held(connection)
-            return lease if lease.owner and lease.expires > self._now(connection) else None
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership of controllers for `seconds`, or renew it. Raises LeaseHeld, StoreError."""
 
-        return self._read(work)
+        def work(connection: Connection) -> Lease:
+            now = self._now(connection)
+            return leases.take(connection, owner, LEADING, seconds=seconds, now=now, table=schema.leader)
+
+        return write(self._opened(), work)
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back, unless somebody else has it by now. Raises StoreError."""
+        write(self._opened(), lambda connection: leases.give_back(connection, leadership, schema.leader))
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired. Raises StoreError."""
+        return self._read(lambda connection: self._held(connection, schema.leader))
 
     def events(
         self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
@@ -156,6 +168,10 @@ class SqlStore:
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first. Raises StoreError."""
         return self._read(lambda connection: reads.loads(connection, since))
+
+    def _held(self, connection: Connection, table: Table) -> Lease | None:
+        found = leases.held(connection, table)
+        return found if found.owner and found.expires > self._now(connection) else None
 
     def _now(self, connection: Connection) -> Instant:
         return instant(connection, self._clock)
