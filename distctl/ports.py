@@ -211,14 +211,23 @@ class Store(Protocol):
     def load(self) -> Record:
         """The record as it is now."""
 
+    def serial(self) -> int:
+        """How many commits have changed what is wanted; observations, events and operations do not count.
+
+        Cheap enough to be asked each second: while it equals `Record.serial` of the last `load`, nobody has
+        said anything since.
+        """
+
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes in one transaction. `token` is the lease's; None for observations alone.
 
         Raises LeaseHeld when the token is no longer the newest.
         """
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """What happened, oldest first."""
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
 
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease, or renew it for the same owner. Raises LeaseHeld with who holds it and why."""
