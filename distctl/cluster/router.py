@@ -130,6 +130,7 @@ class RouterView:
     tls: Tls | None = None
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
+    needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
     peers: tuple[Peer, ...] = ()  # every place of the router, this one too; none where there is one alone
     draining: bool = False  # it is to end: its health path says so first

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from distctl.cluster.names import SecretRef
+from distctl.cluster.shared import SharedAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class RouterSpec:
     name: str
     on: tuple[str, ...]  # node names, or "local" for this machine
     address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
+    shared: SharedAddress | None = None  # where clients find whichever of its places has it
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002
@@ -52,3 +54,5 @@ class RouterSpec:
         """The ports that it listens on, on each of its places."""
         among = (self.peers_port,) if len(self.on) > 1 else ()
         return (self.http_port, self.grpc_port, self.metrics_port, *among)
+
+    ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server

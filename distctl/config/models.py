@@ -12,9 +12,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from distctl.cluster.spec import Policy
+from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.sections import Secret, Section
 from distctl.config.settings import Settings
+from distctl.config.shared import KeepalivedSection
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,
@@ -159,8 +161,10 @@ class RouterSection(Section):
     on: Annotated[list[Text], Field(min_length=1)] = Field(description="node names, or local: this machine")
     address: Host | None = Field(
         default=None,
-        description="the address to listen on; absent: every interface of a node, 127.0.0.1 for local",
+        description="where clients find it: one place listens there alone, several share it by keepalived; "
+        "absent: every interface of a node, 127.0.0.1 for local",
     )
+    keepalived: KeepalivedSection | None = None
     ports: RouterPorts = RouterPorts()
     replay_limit: Size = Field(
         default=128 * 1024, description="the largest request that can be sent again (128KiB)"
@@ -178,6 +182,9 @@ class RouterSection(Section):
     limits: LimitsSection | None = None
     lame_duck: Duration = Field(
         default=10.0, description="how long it serves on once its health path says that it goes (10s)"
+    )
+    ready: Literal["all", "any"] = Field(
+        default="all", description="it is ready when all wanted models have a ready server, or any server is"
     )
 
 
@@ -203,6 +210,7 @@ class InventorySection(Settings):
     )
     models: dict[Text, ModelSection] = Field(default_factory=dict)
     routers: dict[Text, RouterSection] = Field(default_factory=dict)
+    healing: HealingSection | None = None
     store: StoreSection | None = Field(
         default=None, description="absent: SQLite in .distctl/CLUSTER.db beside the inventory"
     )

@@ -21,12 +21,13 @@ from distctl.cluster.record import (
     SetReplica,
     SetRouter,
 )
+from distctl.cluster.shared import AddressView
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId
 from distctl.control.ending import end_router
 from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
-from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
+from distctl.errors import DistctlError, HealthGateFailed, NodeError, RouterError, TritonError
 from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
@@ -40,9 +41,11 @@ from distctl.policy.operations import (
     Prune,
     PullImage,
     PushModel,
+    ReleaseAddress,
     RemoveNode,
     RemoveServers,
     SetRouterUp,
+    ShareAddress,
     Sign,
     StartServer,
     StopRouter,
@@ -52,6 +55,7 @@ from distctl.policy.operations import (
 
 Report = Callable[[str], None]
 STOP_ROUTER = 300.0  # seconds for what is in flight there, as long as a drain may take by default
+TAKEN = 15.0  # seconds until some place has an address: keepalived takes it some seconds after its start
 STOP = 35.0  # seconds for Triton's own exit, which takes up to 30 (its --exit-timeout-secs)
 
 
@@ -69,7 +73,10 @@ class Job:
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
     cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
-    lame_ducks: Mapping[RouterId, float] = field(default_factory=dict)  # seconds
+    lame_ducks: Mapping[RouterId, float] = field(
+        default_factory=dict
+    )  # seconds; of routers we know how to tell
+    addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
 
     def server(self, server: ServerId) -> Server:
         """The server of that id."""
@@ -128,6 +135,13 @@ def _pull(job: Job, op: PullImage, report: Report) -> None:
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
     folder = job.world.folder(op.model)
+    if folder.digest != op.digest:
+        raise NodeError(
+            op.node,
+            op.text,
+            f"its files here are {folder.digest} by now",
+            hint="`distctl up` brings what they are now to every node",
+        )
     job.world.node(op.node).push(op.model, folder, progress=_progress(report, op.model))
 
 
@@ -265,8 +279,9 @@ def _router_up(job: Job, op: SetRouterUp, report: Report) -> None:
 
 
 def _router_drain(job: Job, op: DrainRouter | StopRouter, report: Report) -> None:
-    report("its health path says that it goes")
-    job.routing.end(op.router)
+    if op.router in job.lame_ducks:
+        report("its health path says that it goes")
+        job.routing.end(op.router)
     end_router(
         job.world,
         op.router,
@@ -285,6 +300,35 @@ def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
     report("waiting for nothing in flight")
     job.world.router(op.router).stop(deadline=seconds)
     job.world.store.commit(job.token, [DropRouter(op.router)])
+
+
+def _share(job: Job, op: ShareAddress, report: Report) -> None:
+    view, control = job.addresses[op.router], job.world.address(op.router)
+    if view.yields:
+        report("letting another place have the address")
+        report("" if control.give_up() else f"no other place takes {op.address}: it stays")
+    control.apply(view)
+    if not view.yields:
+        report(f"waiting until a place has {op.address}")
+        _await_holder(job, op)
+
+
+def _await_holder(job: Job, op: ShareAddress) -> None:
+    """Wait until some place of the router has the address: not always this one."""
+    until = job.world.clock.now() + TAKEN
+    places = [router for router in job.addresses if router.router == op.router.router]
+    while not any(job.world.address(router).look().holds for router in places):
+        if job.world.clock.now() > until:
+            said = f"no place of router {op.router.router} took {op.address} in {TAKEN:g} s"
+            raise RouterError(said, hint=f"distctl logs {op.router.router}")
+        job.world.clock.sleep(0.2)
+
+
+def _release(job: Job, op: ReleaseAddress, report: Report) -> None:
+    report("letting another place have the address")
+    control = job.world.address(op.router)
+    control.give_up()
+    control.remove()
 
 
 def _remove(job: Job, op: RemoveNode, report: Report) -> None:
@@ -330,6 +374,8 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     SetRouterUp: _router_up,
     DrainRouter: _router_drain,
     StopRouter: _router_stop,
+    ShareAddress: _share,
+    ReleaseAddress: _release,
     RemoveNode: _remove,
     RemoveServers: _remove_servers,
     Prune: _prune,

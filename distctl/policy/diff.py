@@ -20,6 +20,7 @@ from distctl.policy.operations import DrainRouter, SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
+from distctl.policy.sharing import addressed, release, share
 from distctl.policy.wish import Wish
 from distctl.policy.work import Work
 
@@ -62,6 +63,7 @@ def _routers(work: Work) -> None:
     for router in ids:
         if work.wish.fate(router).life is Life.RUN:
             _router(work, router)
+    share(work)
     for router in ids:
         if work.wish.fate(router).life is not Life.RUN:
             _ending_router(work, router)
@@ -89,7 +91,7 @@ def _ending_router(work: Work, router: RouterId) -> None:
         work.draft.skipped.append(Skip(str(router), sight.error if sight else "it was not looked at"))
     else:
         step = StopRouter(router) if fate.life is Life.STOP else DrainRouter(router)
-        work.closing.add(work.draft.add(step, fate.why, set(work.routers)))
+        work.closing.add(work.draft.add(step, fate.why, work.routers | addressed(work, router)))
 
 
 def _bring(work: Work, router: RouterId, sight: RouterSight) -> None:
@@ -133,7 +135,8 @@ def _leftover_router(work: Work, router: RouterId) -> None:
     elif sight is not None and sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error))
     else:
-        work.closing.add(work.draft.add(StopRouter(router), "it left the file"))
+        needs = release(work, router, "it left the file")
+        work.closing.add(work.draft.add(StopRouter(router), "it left the file", needs))
 
 
 def _settle(work: Work, router: RouterId) -> None:

@@ -18,6 +18,7 @@ from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import counts
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.holders import AddressStanding, address_standings
 from distctl.policy.lives import RUN, Fate, Life, fates
 from distctl.policy.wish import answering
 
@@ -90,6 +91,7 @@ class Standing:
     nodes: tuple[NodeStanding, ...]
     models: tuple[ModelStanding, ...]
     routers: tuple[RouterStanding, ...]
+    addresses: tuple[AddressStanding, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -99,6 +101,7 @@ class Standing:
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
             and all(r.state == "running" for r in self.routers if r.fate.life is Life.RUN)
+            and all(a.whole for a in self.addresses)
         )
 
 
@@ -164,7 +167,7 @@ def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     routers = tuple(
         _router(router, snapshot.routers.get(router), lives[router]) for router in spec.router_ids
     )
-    return Standing(nodes, models, routers)
+    return Standing(nodes, models, routers, address_standings(spec, snapshot))
 
 
 def _node(node: Node, sights: Sights) -> NodeStanding:
