@@ -53,6 +53,7 @@ class UnitSight:
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
     ports: tuple[int, ...] = ()  # those that it was given, where its process is not the one that listens
+    restarts: int = 0  # how often it was started again since it last ran for half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,15 @@ class Service:
         return self.seconds / self.count if self.count else 0.0
 
 
+class Silence(str, Enum):
+    """How a server does not answer; NONE for one that does, and where nobody can tell."""
+
+    NONE = ""
+    REFUSED = "refused"  # its machine says that nothing listens there
+    MUTE = "mute"  # it takes the connection and says nothing
+    LOST = "lost"  # no packet comes back
+
+
 @dataclass(frozen=True, slots=True)
 class GpuUse:
     """How much of a GPU is used: a share of its time, from 0 to 1, and bytes of its memory."""
@@ -105,7 +115,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ServerSight:
-    """One Triton as it answered, or why it did not.
+    """One Triton as it answered, or why and how it did not.
 
     One that is live and has an `error` answers to health, and cannot be believed in what the error names.
     What is asked less often than `live` is kept from its last answer. `at` is 0 in a look without a history.
@@ -121,6 +131,7 @@ class ServerSight:
     pending: Mapping[str, int] = field(default_factory=dict)  # by model: requests in the server's own queue
     use: Use = Use()
     at: Instant = 0.0  # when it answered last, or was found not to
+    silence: Silence = Silence.NONE
 
 
 @dataclass(frozen=True, slots=True)

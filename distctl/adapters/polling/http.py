@@ -9,6 +9,8 @@ from time import monotonic
 
 import aiohttp
 
+from distctl.adapters.silence import silence_of
+from distctl.cluster.snapshot import Silence
 from distctl.errors import TritonError
 
 LARGEST = 1024 * 1024  # bytes of an answer: statistics of a thousand models
@@ -17,7 +19,16 @@ SHOWN = 80  # characters of what a stranger answers
 IDLE = 15.0  # seconds that a connection is kept without a question
 
 
+LEAST = 0.01  # seconds for an answer, however little is left
 CLOSE = {"Connection": "close"}
+
+
+class NoAnswer(TritonError):
+    """Nothing came back, or not the whole of it: and how."""
+
+    def __init__(self, message: str, silence: Silence) -> None:
+        super().__init__(message)
+        self.silence = silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +74,7 @@ class Inquiry:
         return await self._ask("POST", url, b"{}", False)
 
     async def _ask(self, method: str, url: str, body: bytes | None, end: bool) -> Answer:
-        left = self.until - monotonic()
-        if left <= 0:
-            raise TritonError("does not answer in time")
+        left = max(self.until - monotonic(), LEAST)
         try:
             async with self.session.request(
                 method,
@@ -73,13 +82,13 @@ class Inquiry:
                 data=body,
                 headers={**(self.headers if body else {}), **(CLOSE if end or not self.keep else {})},
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=left),
+                timeout=aiohttp.ClientTimeout(total=left, sock_connect=left / 2),
             ) as answer:
                 return Answer(answer.status, answer.headers.get("Content-Type", ""), await _read(answer))
         except asyncio.TimeoutError as error:
-            raise TritonError("does not answer in time") from error
+            raise NoAnswer("does not answer in time", silence_of(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TritonError(f"does not answer: {_words(error)}") from error
+            raise NoAnswer(f"does not answer: {_words(error)}", silence_of(error)) from error
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

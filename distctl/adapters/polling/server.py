@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-from distctl.adapters.polling.http import OK, SHOWN, Answer, Inquiry
-from distctl.cluster.snapshot import Instant, ModelState, ReplicaSight, ServerSight
+from distctl.adapters.polling.http import OK, SHOWN, Answer, Inquiry, NoAnswer
+from distctl.cluster.snapshot import Instant, ModelState, ReplicaSight, ServerSight, Silence
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.commands.triton import KEY_HEADER
 from distctl.errors import TritonError
@@ -56,8 +56,9 @@ async def ask(
     try:
         live = await _live(inquiry, target)
     except TritonError as error:
+        silence = error.silence if isinstance(error, NoAnswer) else Silence.NONE
         said = f"{target.http} {error.message}"
-        return Known(ServerSight(target.id, error=said, at=now()))
+        return Known(ServerSight(target.id, error=said, silence=silence, at=now()))
     sight, problems = replace(known.sight, live=live), dict(known.problems)
     for question in (q for q in _HOW if q in questions and live):
         try:

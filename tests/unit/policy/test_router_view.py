@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rehearsal import ROUTER, model, node, spec
 
-from distctl.cluster.record import Key, Record
+from distctl.cluster.record import Key, Pin, Record, SetPin, apply
 from distctl.cluster.router import RouterView, Tls
 from distctl.cluster.spec import Admission, ModelSpec, Spec
 from distctl.policy.view import Models, Place, router_view
@@ -48,3 +48,12 @@ def test_what_the_place_is_stands_in_the_view() -> None:
     tls = Tls("certificate", "key")
     found = view(spec([node("a")], []), place=Place(drops_root=True, tls=tls))
     assert found.drops_root and found.tls == tls
+
+
+def test_ready_asks_for_the_models_that_are_wanted_unless_the_file_says_any() -> None:
+    wanted = spec([node("a")], [model("digits"), model("xray"), model("idle", 0)])
+    record = apply(Record("r"), SetPin(Pin("xray", 0, over=1)))
+    assert router_view(wanted, record, ROUTER, hosts={}).needed == ("digits",)
+    (router,) = wanted.routers
+    anyway = replace(wanted, routers=(replace(router, ready="any"),))
+    assert router_view(anyway, record, ROUTER, hosts={}).needed == ()
