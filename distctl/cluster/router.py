@@ -13,10 +13,12 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
+from distctl.cluster.router_spec import NO_LOG
 from distctl.cluster.spec import (
     Admission,
     Endpoint,
     Limits,
+    LogSpec,
     Policy,
     PrefixSpec,
     RequestTimeouts,
@@ -131,6 +133,7 @@ class RouterView:
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
     needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
+    log: LogSpec = NO_LOG  # of requests
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
     peers: tuple[Peer, ...] = ()  # every place of the router, this one too; none where there is one alone
     draining: bool = False  # it is to end: its health path says so first

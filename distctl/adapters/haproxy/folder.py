@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
 from distctl.cluster.router import Lost
+from distctl.cluster.spec import LogSpec
 from distctl.commands import units
 from distctl.commands.files import quote, write
-from distctl.commands.haproxy import HEALTH, Rendered, copies, lost, place
+from distctl.commands.haproxy import HEALTH, Rendered, access, copies, lost, place
 from distctl.errors import RouterError
 from distctl.ports import Connector, Result
 
@@ -50,7 +51,7 @@ class RouterFolder:
         self._change, self._setting, self._login = change, setting, login
         self._run = secrets.token_hex(4)  # names what this process copies
 
-    def write(self, rendered: Rendered, deadline: float) -> Written:
+    def write(self, rendered: Rendered, log: LogSpec, deadline: float) -> Written:
         """Have the files there, checked by HAProxy itself and renamed into place.
 
         Raises RouterError when HAProxy refuses the configuration; nothing has changed then.
@@ -59,7 +60,8 @@ class RouterFolder:
         executable = self._executable(found, deadline)
         origin = copies.origin(found.copy, ours=bool(found.candidate.problem))
         run = place.run_script(self._unit.folder, self._login)
-        self._do(units.install(self._unit, run), "writing the router's start script", deadline)
+        scripts = units.install(self._unit, run) + units.accompany(self._unit, self._keeper(log))
+        self._do(scripts, "writing the router's start scripts", deadline)
         stale = found.copy.runs not in ("", executable)
         same = found.config == rendered.digest and found.files >= rendered.files.keys()
         if same and (found.copy.chosen, found.copy.origin) == (executable, origin):
@@ -70,6 +72,10 @@ class RouterFolder:
         script = place.accept(self._unit.folder, executable, files, origin)
         self._do(script, "checking the router's configuration", deadline)
         return Written(changed=True, stale=stale)
+
+    def _keeper(self, log: LogSpec) -> str:
+        name = access.journal_name(self._unit.root, self._unit.name)
+        return access.keeper(log, self._unit.folder, name) if log.written else ""
 
     def write_health(self, text: str, deadline: float) -> None:
         """Leave for the next worker which slots run."""

@@ -56,7 +56,7 @@ class HaproxyRouter:
         before = self._master.read()
         if view.draining and (before is None or before.worker.structure != rendered.structure):
             return self._let_end(before)
-        written = self._folder.write(rendered, _left(until))
+        written = self._folder.write(rendered, view.log, _left(until))
         took = self._start(view, rendered, groups, before, until, stale=written.stale)
         lines = before.worker.lines if before else {}
         awaited = steps.joining(groups, lines) if took else frozenset()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from distctl.commands.files import quote, write
 from distctl.commands.haproxy import copies
+from distctl.commands.haproxy.access import DESCRIPTOR, OPEN, VARIABLE
 from distctl.commands.haproxy.copies import Copy
 from distctl.commands.haproxy.living import LIVING
 from distctl.commands.haproxy.render import CONFIG, JAIL
@@ -152,7 +153,7 @@ def run_script(folder: str, login: str = "") -> str:
 umask 077
 {prepare}cd {quote(folder)} || exit 1
 ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
-exec {quote(f"{folder}/{copies.LINK}")} -W -S unix@{socket} -f {CONFIG}
+{OPEN}exec {quote(f"{folder}/{copies.LINK}")} -W -S unix@{socket} -f {CONFIG}
 """
 
 
@@ -175,7 +176,7 @@ for name in {beside}; do
     [ ! -e "$name" ] || cp -p "$name" "$name.last"
     [ ! -e "$name.new" ] || mv -f "$name.new" "$name"
 done
-if ! {quote(executable(folder, digest))} -c -f {new(CONFIG)} 2>&1; then
+if ! {VARIABLE}={DESCRIPTOR} {quote(executable(folder, digest))} -c -f {new(CONFIG)} 2>&1; then
     for name in {beside}; do [ ! -e "$name.last" ] || mv -f "$name.last" "$name"; done
     exit 1
 fi

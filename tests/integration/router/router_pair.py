@@ -18,6 +18,8 @@ from tritonclient.grpc import service_pb2_grpc as rpc
 OWN = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 100),  # a router that comes back is found before the next one goes
     ("grpc.default_authority", "router"),  # that of several addresses is none that HTTP/2 allows
 ]
 

@@ -1,4 +1,4 @@
-"""Routers live place by place: who runs, who ends when, and what an operator's word changes. All in memory."""
+"""Routers live place by place: who runs, who ends when, and what an operator may say. All in memory."""
 
 from __future__ import annotations
 
