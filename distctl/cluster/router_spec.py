@@ -66,11 +66,10 @@ class RouterSpec:
     limits: Limits = Limits()
     log: LogSpec = LogSpec()
     lame_duck: float = 10.0  # seconds that it serves on after its health path said that it goes
+    ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server
 
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports that it listens on, on each of its places."""
         among = (self.peers_port,) if len(self.on) > 1 else ()
         return (self.http_port, self.grpc_port, self.metrics_port, *among)
-
-    ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server
