@@ -53,7 +53,7 @@ class UnitSight:
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
     ports: tuple[int, ...] = ()  # those that it was given, where its process is not the one that listens
-    restarts: int = 0  # how often it was started again since it last ran for half a minute
+    restarts: int = 0  # how often its supervisor started it again since it last ran for half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,10 @@ class Silence(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ServerSight:
-    """One Triton as it answered, or why and how it did not."""
+    """One Triton as it answered, or why and how it did not.
+
+    `inside` is how one that does not answer here does so on its own node, None where nobody asked there.
+    """
 
     id: ServerId
     live: bool = False
@@ -104,6 +107,7 @@ class ServerSight:
     gpus: tuple[str, ...] = ()  # the UUIDs that its metrics name; none where it was not asked, or says none
     service: Mapping[str, Service] = field(default_factory=dict)  # by model, since the server started
     silence: Silence = Silence.NONE
+    inside: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,12 +80,6 @@ def router_symptom(sight: RouterSight | None) -> Symptom:
     return Symptom(Kind.READY) if sight.running else Symptom(Kind.DEAD, "it does not run")
 
 
-def gone_servers(record: Record, snapshot: Snapshot) -> frozenset[ServerId]:
-    """The servers whose replicas are to be elsewhere: the record says so, and no look says otherwise."""
-    live = {server for server, sight in snapshot.servers.items() if sight.live}
-    return frozenset(s for s, h in record.health.items() if h.state == Kind.GONE.value and s not in live)
-
-
 def _before(record: Record, server: ServerId) -> Verdict:
     health = record.health.get(server)
     return remembered(health) if health else Verdict()

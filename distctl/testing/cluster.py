@@ -144,7 +144,7 @@ class FakeCluster:
     def answers(self, model: str, server: ServerId) -> bool:
         """Whether a server would answer a request for a model now."""
         triton = self.tritons.get(server)
-        return triton is not None and triton.up and model in triton.loaded
+        return triton is not None and triton.up and not triton.hung and model in triton.loaded
 
     def answering(self, model: str) -> frozenset[ServerId]:
         """The servers that some router sends a model's requests to, and that answer them."""
@@ -155,7 +155,7 @@ class FakeCluster:
             triton = self.triton(server)
             replicas = triton.sights()
         except TritonError as error:
-            return ServerSight(server, error=error.message)
+            return ServerSight(server, error=error.message, silence=self.triton(server).silence)
         return ServerSight(server, live=True, ready=True, replicas=replicas, service=dict(triton.service))
 
     def _stopping(self, server: ServerId) -> None:

@@ -24,7 +24,10 @@ now() { read -r seconds rest < /proc/uptime; seconds=${seconds%.*}; }
 # pause SECONDS: a signal ends it at once.
 pause() { sleep "$1" 8>&- & wait "$!"; }
 
-write_pid() { printf 'supervisor=%s\nprocess=%s\n' "$mine" "$process" > pid.new && mv -f pid.new pid; }
+write_pid() {
+    printf 'supervisor=%s\nprocess=%s\nrestarts=%s\n' "$mine" "$process" "$restarts" > pid.new &&
+        mv -f pid.new pid
+}
 
 say() { printf 'distctl: %s\n' "$1" >> log; }
 
@@ -62,10 +65,10 @@ bury() {
     fi
     kill_session "$process"
     clear_memory "$memory"
-    process= child=
-    write_pid
+    process= child= restarts=$((restarts + 1))
     now
-    if [ $((seconds - began)) -ge 30 ]; then backoff=0; fi
+    if [ $((seconds - began)) -ge 30 ]; then backoff=0 restarts=1; fi
+    write_pid
 }
 
 stop() {
@@ -81,6 +84,7 @@ stop() {
 fields "$$"
 mine="$boot $$ $started"
 read_pid
+restarts=0
 now
 began=$seconds rounds=0
 alive "$process" || kill_session "$process"
@@ -92,6 +96,8 @@ while [ -z "$stopping" ]; do
         pause 1
         rounds=$((rounds + 1))
         [ $((rounds % 15)) -ne 0 ] || rotate
+        # A process that has run for half a minute is no part of a crash loop.
+        [ "$rounds" -ne 30 ] || { restarts=0; write_pid; }
         continue
     fi
     if [ -n "$process" ]; then

@@ -12,7 +12,7 @@ from distctl.cluster.record import Health, Intent, Replica
 from distctl.cluster.router import RouterSight, SlotState
 from distctl.cluster.snapshot import ServerSight, Silence, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.policy.healing import gone_servers
+from distctl.policy.health import gone_servers
 from distctl.policy.mass import WITHIN, too_many
 
 A, B, C = (ServerId(name, "0") for name in "abc")
