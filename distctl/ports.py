@@ -213,6 +213,19 @@ class Store(Protocol):
         """Give the lease back; one that somebody else holds by now is left alone."""
 
 
+class Leadership(Protocol):
+    """Which of several controllers acts. It is no right to change anything: each pass takes the lease too."""
+
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership, or renew it for the same owner. Raises LeaseHeld."""
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired."""
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back; one that somebody else has by now is left alone."""
+
+
 class History(Protocol):
     """What a store remembers beside the record, for those who look back."""
 

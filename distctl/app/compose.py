@@ -200,9 +200,23 @@ def once(tell: Callable[[str], None]) -> Callable[[str], None]:
 def open_session(
     explicit: Path | None, *, warn: Callable[[str], None], tell: Tell | None = None
 ) -> Iterator[Session]:
+    """The cluster of the inventory that is meant, as `open_inventory` opens it. Raises InputError."""
+    with open_inventory(read_inventory(explicit), warn=warn, tell=tell) as session:
+        yield session
+
+
+@contextmanager
+def open_inventory(
+    inventory: Inventory,
+    *,
+    warn: Callable[[str], None],
+    tell: Tell | None = None,
+    store: SqlStore | None = None,
+) -> Iterator[Session]:
     """The cluster of an inventory, ready for use; everything it opened is closed at the end.
 
-    `tell` is told of each remote step, secrets taken out.
+    `tell` is told of each remote step, secrets taken out. `store` is another session's of this process: a
+    process that opens SQLite's file twice loses its locks on it, as POSIX has them.
     """
     from distctl.adapters.artifacts import Artifacts, default_cache
     from distctl.adapters.clock import SystemClock
@@ -215,7 +229,6 @@ def open_session(
     from distctl.config.secrets import resolve
     from distctl.control.world import World
 
-    inventory = read_inventory(explicit)
     folder = inventory.file.parent
     warned = once(warn)
 
@@ -226,7 +239,7 @@ def open_session(
 
     password = inventory.store.password
     clock = SystemClock()
-    store = SqlStore(
+    own = store or SqlStore(
         inventory.store.url,
         clock=clock,
         cluster=inventory.spec.cluster,
@@ -238,7 +251,7 @@ def open_session(
     session = Session(inventory)
     makers = Makers(session, connections, artifacts, images, clock, traced)
     world = World(
-        store=store,
+        store=own,
         clock=clock,
         node=makers.site,
         triton=makers.triton,
@@ -249,7 +262,7 @@ def open_session(
         archive=session.archive,
     )
     session.parts = Parts(
-        store,
+        own,
         clock,
         connections,
         artifacts,
@@ -265,4 +278,5 @@ def open_session(
     finally:
         with suppress(OSError):
             connections.close()
-        store.close()
+        if store is None:
+            own.close()

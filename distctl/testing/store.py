@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from threading import Lock
 
-from distctl.cluster.lease import FREE, check, give_up, grant
+from distctl.cluster.lease import FREE, LEADING, check, give_up, grant
 from distctl.cluster.record import (
     AddEvent,
     AddLoad,
@@ -55,6 +55,7 @@ class MemoryStore:
     ) -> None:
         self.record = record or Record(id=uuid.uuid4().hex)
         self.lease = FREE
+        self.leadership = FREE
         self._clock = clock or FakeClock()
         self._calls = calls or Calls()
         self._events: list[Event] = []
@@ -111,6 +112,23 @@ class MemoryStore:
         """Who holds the lease now; None if nobody does or it has expired."""
         with self._calls.look("store: holder"):
             return self.lease if self.lease.owner and self.lease.expires > self._clock.now() else None
+
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership of controllers, or renew it for the same owner. Raises LeaseHeld."""
+        with self._calls.look("store: lead"):
+            self.leadership = grant(self.leadership, owner, LEADING, seconds=seconds, now=self._clock.now())
+            return self.leadership
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back; one that somebody else has by now is left alone."""
+        with self._calls.change("store: stand down"):
+            self.leadership = give_up(self.leadership, leadership)
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired."""
+        with self._calls.look("store: leader"):
+            found = self.leadership
+            return found if found.owner and found.expires > self._clock.now() else None
 
     def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
         """The newest `limit` events at or after `since`, oldest first."""

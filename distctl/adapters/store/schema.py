@@ -59,6 +59,13 @@ def _table(name: str, *columns: SchemaItem) -> Table:
     return Table(name, metadata, *columns)
 
 
+def _held(name: str) -> Table:
+    """Something that one process has at a time."""
+    return _table(
+        name, _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
+    )
+
+
 meta = _table(
     "meta",
     _one(),
@@ -68,9 +75,8 @@ meta = _table(
     Column("revision", BigInteger, nullable=True),
     _time("created"),
 )
-lease = _table(
-    "lease", _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
-)
+lease = _held("lease")
+leader = _held("leader")
 revisions = _table(
     "revisions",
     Column("number", BigInteger, primary_key=True, autoincrement=False),

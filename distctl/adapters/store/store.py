@@ -11,7 +11,7 @@ from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
-from distctl.adapters.store import leases, place, reads, writes
+from distctl.adapters.store import leases, place, reads, schema, writes
 from distctl.adapters.store.engine import (
     connect,
     file_of,
@@ -23,7 +23,7 @@ from distctl.adapters.store.engine import (
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
 from distctl.adapters.store.place import DAMAGED_HINT
-from distctl.cluster.lease import check
+from distctl.cluster.lease import LEADING, check
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.snapshot import Instant
 from distctl.errors import StoreDamaged, StoreError
@@ -108,6 +108,24 @@ class SqlStore:
         with self._reading() as connection:
             lease = leases.held(connection)
         return lease if lease.owner and lease.expires > self._clock.now() else None
+
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership of controllers for `seconds`, or renew it. Raises LeaseHeld, StoreError."""
+        with writing(self._opened()) as connection:
+            return leases.take(
+                connection, owner, LEADING, seconds=seconds, now=self._clock.now(), table=schema.leader
+            )
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back, unless somebody else has it by now. Raises StoreError."""
+        with writing(self._opened()) as connection:
+            leases.give_back(connection, leadership, schema.leader)
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired. Raises StoreError."""
+        with self._reading() as connection:
+            found = leases.held(connection, schema.leader)
+        return found if found.owner and found.expires > self._clock.now() else None
 
     def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
         """The newest `limit` events at or after `since`, oldest first. Raises StoreError."""
