@@ -77,7 +77,7 @@ def _unload(work: Work, server: ServerId, model: str) -> None:
 
 
 def _close(work: Work, server: ServerId) -> None:
-    """Let no router send anything to a server that nobody reaches, once its replicas have joined elsewhere."""
+    """Let no router send anything to a server that nobody reaches, once others have joined in its place."""
     wanted = work.wish.models_of(server)
     models = tuple(model for model in work.open_on(server) if model not in wanted)
     if models and not work.held(server, models):

@@ -1,4 +1,4 @@
-"""Whether a server that runs and does not answer is to be killed: only what its own node says decides that."""
+"""Whether a server that runs and does not answer is to be killed: what its own node says decides that."""
 
 from __future__ import annotations
 
