@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from distctl.cluster.names import SecretRef
+from distctl.cluster.shared import SharedAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class RouterSpec:
     name: str
     on: tuple[str, ...]  # node names, or "local" for this machine
     address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
+    shared: SharedAddress | None = None  # where clients find whichever of its places has it
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002

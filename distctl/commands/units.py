@@ -157,6 +157,21 @@ alive "$process" && kill -{name} "$pid"
 """
 
 
+def told(unit: Unit, telling: str) -> str:
+    """A script that tells something to a process which runs, by lines that know its `$pid`; else nothing.
+
+    What its start script says now is then what it runs with.
+    """
+    return f"""cd {quote(unit.folder)} || exit 1
+{template("systemd/process.sh")}
+read_pid
+if alive "$process"; then
+{telling}
+cp run started.new && mv -f started.new started || exit 1
+fi
+"""
+
+
 def tail(unit: Unit, lines: int = 20) -> str:
     """A script that prints the last lines of the log, the rotated one included when the log is short."""
     return f"cd {quote(unit.folder)} 2>/dev/null && cat log.1 log 2>/dev/null | tail -n {lines}; true\n"

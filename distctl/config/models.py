@@ -16,6 +16,7 @@ from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.sections import Secret, Section
 from distctl.config.settings import Settings
+from distctl.config.shared import KeepalivedSection
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,
@@ -156,8 +157,10 @@ class RouterSection(Section):
     on: Annotated[list[Text], Field(min_length=1)] = Field(description="node names, or local: this machine")
     address: Host | None = Field(
         default=None,
-        description="the address to listen on; absent: every interface of a node, 127.0.0.1 for local",
+        description="where clients find it: one place listens there alone, several share it by keepalived; "
+        "absent: every interface of a node, 127.0.0.1 for local",
     )
+    keepalived: KeepalivedSection | None = None
     ports: RouterPorts = RouterPorts()
     replay_limit: Size = Field(
         default=128 * 1024, description="the largest request that can be sent again (128KiB)"
