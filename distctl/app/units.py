@@ -41,6 +41,7 @@ def _units(session: Session, name: str) -> list[Unit]:
         raise InputError(f"there is no node, server or router {name!r}", hint=", ".join(sorted(known)))
     return [
         *(Unit(router.place, f"router-{router.router}", str(router)) for router in routers),
+        *(Unit(r.place, f"keepalived-{r.router}", f"{r} keepalived") for r in routers if spec.router(r.router).shared),
         *(Unit(server.node, f"server-{server.server}", str(server)) for server in servers),
     ]
 
