@@ -14,6 +14,7 @@ from distctl.cluster.spec import (
     Become,
     Connection,
     Limits,
+    LogSpec,
     ModelSpec,
     Node,
     RouterSpec,
@@ -298,6 +299,7 @@ def router_spec(
         tls=_tls(said.tls, base),
         auth=said.auth,
         ready=said.ready,
+        log=LogSpec(**said.log.model_dump()),
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
 
