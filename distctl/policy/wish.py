@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
+from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
@@ -91,10 +92,16 @@ def unreachable(spec: Spec, snapshot: Snapshot) -> frozenset[str]:
 
 def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[dict[str, Count], Placement]:
     """How many replicas each model gets, and where."""
-    numbers = counts(spec, record.pins)
+    numbers = counts(spec, record.pins, record.sized)
+    ground = ground_of(spec, record, snapshot)
+    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
+    """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
     answers = answering(snapshot)
-    ground = Ground(
+    return Ground(
         existing=frozenset(record.places),
         outside=frozenset(p for p in answers if p[0].node in external),
         answering=answers,
@@ -102,8 +109,18 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
+        leaving=frozenset(p for p, replica in record.places.items() if replica.slot is SlotState.DRAIN),
+        busy=_busy(snapshot),
     )
-    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def _busy(snapshot: Snapshot) -> Mapping[Place, int]:
+    """What every router has in flight and queued at each replica."""
+    found = Counter[Place]()
+    for router in snapshot.routers.values():
+        for model, server, slot in router.slots:
+            found[server, model] += slot.in_flight + slot.queued
+    return found
 
 
 def growing(record: Record, placement: Placement) -> Record:

@@ -39,7 +39,7 @@ class Migrations:
     head: str
 
 
-SHIPPED = Migrations("distctl.adapters.store:migrations", "0002")
+SHIPPED = Migrations("distctl.adapters.store:migrations", "0003")
 
 
 def bring_up_to_date(
