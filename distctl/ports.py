@@ -194,20 +194,42 @@ class Store(Protocol):
     def load(self) -> Record:
         """The record as it is now."""
 
+    def serial(self) -> int:
+        """How many commits have changed what is wanted; observations, events and operations do not count.
+
+        Cheap enough to be asked each second: while it equals `Record.serial` of the last `load`, nobody has
+        said anything since.
+        """
+
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes in one transaction. `token` is the lease's; None for observations alone.
 
         Raises LeaseHeld when the token is no longer the newest.
         """
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """What happened, oldest first."""
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
 
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease, or renew it for the same owner. Raises LeaseHeld with who holds it and why."""
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; one that somebody else holds by now is left alone."""
+
+
+class Leadership(Protocol):
+    """Which of several controllers acts. It is no right to change anything: each pass takes the lease too."""
+
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership, or renew it for the same owner. Raises LeaseHeld."""
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired."""
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back; one that somebody else has by now is left alone."""
 
 
 class History(Protocol):

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from distctl.adapters.silence import silence_of
 from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight, Service
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.commands.triton import KEY_HEADER
@@ -220,7 +221,7 @@ async def _observe(
     metrics: Mapping[ServerId, Endpoint],
     timeout: float,
 ) -> dict[ServerId, ServerSight]:
-    limits = aiohttp.ClientTimeout(total=timeout)
+    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 2)
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(timeout=limits, connector=connector) as session:
         sights = [
@@ -260,4 +261,5 @@ async def probe(
         replicas = dict.fromkeys(service, ReplicaSight(ModelState.READY)) if index is None else index
         return ServerSight(server, live, ready, replicas, service=service)
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:
-        return ServerSight(server, error=f"{endpoint} does not answer: {error or type(error).__name__}")
+        why = str(error) or type(error).__name__
+        return ServerSight(server, error=f"{endpoint} does not answer: {why}", silence=silence_of(error))

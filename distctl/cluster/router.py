@@ -114,6 +114,7 @@ class RouterView:
     tls: Tls | None = None
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
+    needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
 
 

@@ -44,3 +44,4 @@ class RouterSpec:
     tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
     auth: Literal["none", "keys"] = "none"
     limits: Limits = Limits()
+    ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server

@@ -53,6 +53,7 @@ class UnitSight:
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
     ports: tuple[int, ...] = ()  # those that it was given, where its process is not the one that listens
+    restarts: int = 0  # how often it was started again since it last ran for half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,18 @@ class Service:
         return self.seconds / self.count if self.count else 0.0
 
 
+class Silence(str, Enum):
+    """How a server does not answer; NONE for one that does, and where nobody can tell."""
+
+    NONE = ""
+    REFUSED = "refused"  # its machine says that nothing listens there
+    MUTE = "mute"  # it takes the connection and says nothing
+    LOST = "lost"  # no packet comes back
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSight:
-    """One Triton as it answered, or why it did not."""
+    """One Triton as it answered, or why and how it did not."""
 
     id: ServerId
     live: bool = False
@@ -93,6 +103,7 @@ class ServerSight:
     error: str = ""
     gpus: tuple[str, ...] = ()  # the UUIDs that its metrics name; none where it was not asked, or says none
     service: Mapping[str, Service] = field(default_factory=dict)  # by model, since the server started
+    silence: Silence = Silence.NONE
 
 
 @dataclass(frozen=True, slots=True)

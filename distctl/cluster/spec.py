@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from distctl.cluster.healing import HealingSpec
 from distctl.cluster.image import NVIDIA
 from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
 from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
@@ -255,6 +256,7 @@ class Spec:
     models: tuple[ModelSpec, ...] = ()
     routers: tuple[RouterSpec, ...] = ()
     directory: str | None = None  # as on a node, for this machine where it is a router's place and no node
+    healing: HealingSpec = field(default_factory=HealingSpec)
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""

@@ -26,6 +26,11 @@ GRPC_KEY_HEADER = f"triton-grpc-protocol-{KEY_HEADER}"
 RESTRICTED = "model-repository,shared-memory,trace,logging"
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - every interface, inside a network of an engine's own
+# Releases of 2025 and later refuse REST bodies beyond 64 MiB unless they are told another size; this is what
+# Triton takes over gRPC. A router's `limits.body` is the place to bound requests.
+LARGEST = "--http-max-input-size"
+LARGEST_BODY = 2**31 - 1  # bytes
+
 IMAGE_TRITON = "/opt/tritonserver/bin/tritonserver"  # where NVIDIA's images have it
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -118,7 +123,11 @@ unit=$(pwd -P)
 {_in_image(settings) if settings.container else _on_node(settings)}
 read -r key < key || exit 1
 mkdir -p repository
-{_command(settings)} \\
+tritonserver() {{
+    {_command(settings)} "$@"
+}}
+large=$( (tritonserver --help) 2>&1 | grep -o -m 1 -e {LARGEST}) # older ones have none
+tritonserver ${{large:+"$large={LARGEST_BODY}"}} \\
     {lines}
 """
 
@@ -134,14 +143,14 @@ triton=$(command -v tritonserver || echo {IMAGE_TRITON})"""
 
 
 def _command(settings: TritonSettings) -> str:
-    variables = " \\\n    ".join(
+    variables = " \\\n        ".join(
         f"{name}={quote(value)}" for name, value in sorted(settings.environment.items())
     )
     if settings.container:
         return f'exec env {variables} "$triton"' if variables else 'exec "$triton"'
     return (
         'exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" \\\n'
-        f'    {variables + " " if variables else ""}"$triton/bin/tritonserver"'
+        f'        {variables + " " if variables else ""}"$triton/bin/tritonserver"'
     )
 
 

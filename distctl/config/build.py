@@ -291,6 +291,7 @@ def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: F
         haproxy=said.haproxy,
         tls=_tls(said.tls, base),
         auth=said.auth,
+        ready=said.ready,
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
 

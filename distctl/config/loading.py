@@ -13,6 +13,7 @@ from pathlib import Path
 from distctl.cluster.spec import RouterSpec, Spec
 from distctl.config import build, checks, document, later, schema
 from distctl.config.document import Document
+from distctl.config.healing import healing_spec
 from distctl.config.inventory import Inventory
 from distctl.config.models import InventorySection
 from distctl.config.patterns import expand
@@ -45,7 +46,8 @@ def load(path: Path) -> Inventory:
     _stop(read, problems)
     listeners = checks.listeners(built.nodes, built.written, routers)
     _stop(read, [*checks.port_problems(listeners), *checks.reach_problems(built.nodes, routers)])
-    spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers, model.directory)
+    healing = healing_spec(model.healing)
+    spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers, model.directory, healing)
     return Inventory(path, spec, store, built.origins)
 
 

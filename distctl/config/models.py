@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from distctl.cluster.spec import Policy
+from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.scaling import AutoscaleSection, Replicas, refuse_unfit
 from distctl.config.sections import Secret, Section
@@ -179,6 +180,9 @@ class RouterSection(Section):
         default="none", description="keys: clients need an API key, see `distctl key`"
     )
     limits: LimitsSection | None = None
+    ready: Literal["all", "any"] = Field(
+        default="all", description="it is ready when all wanted models have a ready server, or any server is"
+    )
 
 
 class StoreSection(Section):
@@ -203,6 +207,7 @@ class InventorySection(Settings):
     )
     models: dict[Text, ModelSection] = Field(default_factory=dict)
     routers: dict[Text, RouterSection] = Field(default_factory=dict)
+    healing: HealingSection | None = None
     store: StoreSection | None = Field(
         default=None, description="absent: SQLite in .distctl/CLUSTER.db beside the inventory"
     )

@@ -125,6 +125,13 @@ def _pull(job: Job, op: PullImage, report: Report) -> None:
 
 def _push(job: Job, op: PushModel, report: Report) -> None:
     folder = job.world.folder(op.model)
+    if folder.digest != op.digest:
+        raise NodeError(
+            op.node,
+            op.text,
+            f"its files here are {folder.digest} by now",
+            hint="`distctl up` brings what they are now to every node",
+        )
     job.world.node(op.node).push(op.model, folder, progress=_progress(report, op.model))
 
 

@@ -9,6 +9,7 @@ from distctl.cluster.record import Pin, Record, Replica
 from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState, Tls
 from distctl.cluster.spec import Admission, Hold, ModelSpec, Node, Policy, RouterId, Server, Spec
 from distctl.policy.checks import check_times
+from distctl.policy.counts import counts
 from distctl.policy.placement import fits
 from distctl.policy.weights import USUAL, weights_of
 
@@ -78,7 +79,15 @@ def router_view(
         keys=tuple(sorted(record.keys.values())) if wanted.auth == "keys" else None,
         limits=wanted.limits,
         drops_root=place.drops_root,
+        needed=_needed(spec, record, pools) if wanted.ready == "all" else (),
     )
+
+
+def _needed(spec: Spec, record: Record, pools: tuple[Pool, ...]) -> tuple[str, ...]:
+    """The models that a ready router must have a server for: those that hold wait for one, as they should."""
+    holding = {pool.model for pool in pools if pool.hold}
+    wanted = counts(spec, record.pins, record.sized)
+    return tuple(sorted(name for name, count in wanted.items() if count.number and name not in holding))
 
 
 def policy_of(model: ModelSpec, sequences: Sequences | None) -> Policy:

@@ -9,7 +9,6 @@ from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
-from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
@@ -109,7 +108,6 @@ def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
-        leaving=frozenset(p for p, replica in record.places.items() if replica.slot is SlotState.DRAIN),
         busy=_busy(snapshot),
     )
 

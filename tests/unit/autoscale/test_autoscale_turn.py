@@ -12,7 +12,8 @@ from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import Autoscale, RouterId, ServerId
 from distctl.policy.autoscale.demand import demands
-from distctl.policy.autoscale.turn import Decision, turn
+from distctl.policy.autoscale.turn import Scaling, autoscale
+from distctl.policy.decision import Seen
 
 QUICK = Autoscale(0, 6, concurrency=10.0, down_after=1.0, idle=30.0, stable=6.0, panic=6.0)
 SPEC = spec(
@@ -42,12 +43,12 @@ def recorded(on: int = 1, **more: object) -> Record:
     return replace(record, **{"sized": sized, **more})
 
 
-def rounds(record: Record, looks: list[Snapshot]) -> list[Decision]:
-    """Every decision of some looks at a record that stays as it is."""
-    memories, found = {}, []
+def rounds(record: Record, looks: list[Snapshot], *, busy: bool = False) -> list[Sized]:
+    """Every count that is decided in some looks at a record that stays as it is."""
+    memory, found = Scaling(), []
     for look in looks:
-        memories, decisions = turn(memories, SPEC, record, look, look.at, capacities={})
-        found += decisions
+        memory, decisions = autoscale(memory, Seen(SPEC, record, look, busy=busy))
+        found += [change.sized for decision in decisions for change in decision.changes]
     return found
 
 
@@ -57,8 +58,7 @@ def test_demand_is_in_flight_queued_and_held_of_all_routers_and_a_fixed_model_is
     both = replace(one, routers={ROUTER: one.routers[ROUTER], edge: other.routers[ROUTER]})
     found = demands(["digits"], [ROUTER, edge], both)["digits"]
     assert (found.requests, found.held, found.blind, found.holds) == (47, 5, "", True)
-    memories, _ = turn({}, SPEC, recorded(), one, 0.0, capacities={})
-    assert set(memories) == {"digits"}
+    assert set(autoscale(Scaling(), Seen(SPEC, recorded(), one))[0].models) == {"digits"}
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,23 @@ def test_an_idle_model_sleeps_and_a_router_without_its_hold_pool_keeps_it_awake(
         rounds(recorded(), [replace(x, routers={ROUTER: replace(x.routers[ROUTER], held={})}) for x in looks])
         == []
     )
+
+
+def test_while_a_pass_is_under_way_nothing_is_decided_and_nothing_forgotten():
+    looks = [seen(float(t), 48) for t in range(8)]
+    assert rounds(recorded(), looks, busy=True) == []
+    memory, _ = autoscale(Scaling(), Seen(SPEC, recorded(), looks[0], busy=True))
+    _, decisions = autoscale(memory, Seen(SPEC, recorded(), looks[2]))
+    assert [d.reason.partition(":")[0] for d in decisions] == ["digits from 1 to 3"]
+
+
+def test_a_model_that_says_no_target_is_meant_to_have_what_one_server_can_use():
+    plain = spec([node("a"), node("b")], [replace(model("digits", 1), autoscale=Autoscale(1, 2))])
+    memory, found = Scaling(), {}
+    for capacity in (4, 100):
+        for t in range(0, 10, 2):
+            look = Seen(plain, recorded(), seen(float(t), 8), capacities={"digits": capacity})
+            memory, decisions = autoscale(memory, look)
+            found[capacity] = len(decisions)
+        memory = Scaling()
+    assert found == {4: 1, 100: 0}

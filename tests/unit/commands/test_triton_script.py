@@ -35,8 +35,12 @@ path="$unit/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 libraries="$triton/lib:"/lib/x
 read -r key < key || exit 1
 mkdir -p repository
-exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" \\
-    "$triton/bin/tritonserver" \\
+tritonserver() {{
+    exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" \\
+        "$triton/bin/tritonserver" "$@"
+}}
+large=$( (tritonserver --help) 2>&1 | grep -o -m 1 -e --http-max-input-size) # older ones have none
+tritonserver ${{large:+"$large=2147483647"}} \\
     --model-repository="$unit/repository" \\
     --model-control-mode=explicit \\
     --strict-readiness=false \\
@@ -60,16 +64,16 @@ exec env -i HOME="$unit" LANG=C.UTF-8 PATH="$path" LD_LIBRARY_PATH="$libraries" 
 @pytest.mark.parametrize(
     ("gpus", "line"),
     [
-        (("GPU-1",), '    CUDA_VISIBLE_DEVICES=GPU-1 "$triton/bin/tritonserver" \\'),
-        (("GPU-1", "GPU-2"), '    CUDA_VISIBLE_DEVICES=GPU-1,GPU-2 "$triton/bin/tritonserver" \\'),
-        ((), "    CUDA_VISIBLE_DEVICES='' \"$triton/bin/tritonserver\" \\"),
+        (("GPU-1",), '        CUDA_VISIBLE_DEVICES=GPU-1 "$triton/bin/tritonserver" "$@"'),
+        (("GPU-1", "GPU-2"), '        CUDA_VISIBLE_DEVICES=GPU-1,GPU-2 "$triton/bin/tritonserver" "$@"'),
+        ((), '        CUDA_VISIBLE_DEVICES=\'\' "$triton/bin/tritonserver" "$@"'),
     ],
 )
 def test_a_server_sees_its_devices_alone_and_nothing_else_changes(gpus, line):
     given = replace(SETTINGS, environment=visible_devices(replace(SERVER, gpus=gpus)))
     plain, script = (run_script("/r", SERVER, how, []).splitlines() for how in (SETTINGS, given))
     changed = [(before, after) for before, after in zip(plain, script, strict=True) if before != after]
-    assert changed[1:] == [('    "$triton/bin/tritonserver" \\', line)]
+    assert changed[1:] == [('        "$triton/bin/tritonserver" "$@"', line)]
     assert settings_digest("/r", SERVER, given) != settings_digest("/r", SERVER, SETTINGS)
 
 
