@@ -11,6 +11,7 @@ from enum import Enum
 
 from distctl.cluster.needs import Lock
 from distctl.cluster.router import RouterSight
+from distctl.cluster.shared import AddressSight
 from distctl.cluster.spec import RouterId, ServerId
 
 Instant = float  # seconds since the epoch, of the observer's clock
@@ -134,3 +135,4 @@ class Snapshot:
     nodes: Mapping[str, NodeSight] = field(default_factory=dict)
     servers: Mapping[ServerId, ServerSight] = field(default_factory=dict)
     routers: Mapping[RouterId, RouterSight] = field(default_factory=dict)
+    addresses: Mapping[RouterId, AddressSight] = field(default_factory=dict)  # of routers that share one

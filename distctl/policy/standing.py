@@ -18,6 +18,7 @@ from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Sp
 from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import Count, counts, said
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.holders import AddressStanding, address_standings
 from distctl.policy.wish import answering
 
 WRONG = "wrong GPU"
@@ -90,6 +91,7 @@ class Standing:
     nodes: tuple[NodeStanding, ...]
     models: tuple[ModelStanding, ...]
     routers: tuple[RouterStanding, ...]
+    addresses: tuple[AddressStanding, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -99,6 +101,7 @@ class Standing:
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
             and all(r.state == "running" for r in self.routers)
+            and all(a.whole for a in self.addresses)
         )
 
 
@@ -161,7 +164,7 @@ def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     nodes = tuple(_node(node, sights) for node in spec.nodes)
     models = tuple(_models(spec, sights))
     routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
-    return Standing(nodes, models, routers)
+    return Standing(nodes, models, routers, address_standings(spec, snapshot))
 
 
 def _node(node: Node, sights: Sights) -> NodeStanding:
