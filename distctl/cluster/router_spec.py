@@ -30,6 +30,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpec:
+    """Where a router says what became of each request, and how much of that a file keeps."""
+
+    to: Literal["file", "journal", "off"] = "file"
+    keep: int = 100 * 1024 * 1024  # bytes, all files together
+    files: int = 5
+
+    @property
+    def written(self) -> bool:
+        """Whether it is kept at all."""
+        return self.to != "off"
+
+
+NO_LOG = LogSpec("off")
+
+
+@dataclass(frozen=True, slots=True)
 class RouterSpec:
     """A router as the inventory describes it: one HAProxy process on each place of `on`."""
 
@@ -46,4 +63,5 @@ class RouterSpec:
     tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
     auth: Literal["none", "keys"] = "none"
     limits: Limits = Limits()
+    log: LogSpec = LogSpec()
     ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server

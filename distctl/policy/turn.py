@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from distctl.cluster.record import Change, Record
 from distctl.policy import healing
 from distctl.policy import upkeep as keeping
+from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
 
 
@@ -21,6 +22,7 @@ class Memory:
 
     upkeep: keeping.Upkeep = field(default_factory=keeping.Upkeep)
     ward: healing.Ward = field(default_factory=healing.Ward)
+    scaling: Scaling = field(default_factory=Scaling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ def turn(memory: Memory, seen: Seen) -> Turn:
     """What is to be done now, each with its reason, and what is remembered. Pure; called for each look."""
     found = healing.visit(memory.ward, seen.spec, seen.record, seen.snapshot)
     kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
-    return Turn(replace(memory, upkeep=kept, ward=found.ward), tuple(due), found.news)
+    scaling, counts = autoscale(memory.scaling, seen)
+    return Turn(Memory(kept, found.ward, scaling), (*due, *counts), found.news)
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

@@ -25,7 +25,7 @@ now() { read -r seconds rest < /proc/uptime; seconds=${seconds%.*}; }
 pause() { sleep "$1" 8>&- & wait "$!"; }
 
 write_pid() {
-    printf 'supervisor=%s\nprocess=%s\nrestarts=%s\n' "$mine" "$process" "$restarts" > pid.new &&
+    printf 'supervisor=%s\nprocess=%s\nbeside=%s\nrestarts=%s\n' "$mine" "$process" "$beside" "$restarts" > pid.new &&
         mv -f pid.new pid
 }
 
@@ -54,6 +54,15 @@ launch() {
     setsid ./started >> log 2>&1 < /dev/null 8>&- &
     child=$!
     fields "$child" && process="$boot $child $started"
+    write_pid
+}
+
+# accompany: keeps the script FOLDER/beside running next to the process, where there is one.
+accompany() {
+    [ -e beside ] && ! alive "$beside" || return 0
+    kill_session "$beside"
+    setsid sh ./beside >> log 2>&1 < /dev/null 8>&- &
+    fields "$!" && beside="$boot $! $started"
     write_pid
 }
 
@@ -93,6 +102,7 @@ write_pid
 
 while [ -z "$stopping" ]; do
     if alive "$process"; then
+        accompany
         pause 1
         rounds=$((rounds + 1))
         [ $((rounds % 15)) -ne 0 ] || rotate
@@ -113,4 +123,6 @@ while [ -z "$stopping" ]; do
 done
 
 [ -z "$process" ] || { stop; bury; }
+# What is beside it ends by itself once it has nothing more to read.
+[ -z "$beside" ] || { pause 0.1; kill_session "$beside"; }
 rm -f pid
