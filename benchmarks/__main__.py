@@ -14,7 +14,18 @@ from benchmarks import report
 from benchmarks.machine import machine
 from benchmarks.work import say, working
 
-NAMES = ("starting", "routing", "unequal", "prefixes", "faults", "pushing", "nothing", "provisioning")
+NAMES = (
+    "starting",
+    "routing",
+    "features",
+    "sizes",
+    "unequal",
+    "prefixes",
+    "faults",
+    "pushing",
+    "nothing",
+    "provisioning",
+)
 
 
 def main() -> int:
