@@ -41,7 +41,7 @@ backend grpc
 """
 
 NGINX = """\
-daemon off;
+{user}daemon off;
 worker_processes auto;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
@@ -131,6 +131,7 @@ def haproxy_config(servers: Sequence[tuple[int, int]], http: int) -> str:
 def nginx_config(servers: Sequence[tuple[int, int]], http: int, folder: Path, *, tuned: bool) -> str:
     """nginx with keep-alive and least_conn; `tuned` also repeats requests on another server."""
     return NGINX.format(
+        user="user root;\n" if os.geteuid() == 0 else "",  # nobody could not keep large bodies in our folder
         folder=folder,
         http=http,
         grpc=http + 1,
