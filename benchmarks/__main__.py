@@ -19,6 +19,7 @@ NAMES = (
     "routing",
     "features",
     "sizes",
+    "serving",
     "unequal",
     "prefixes",
     "faults",

@@ -195,9 +195,9 @@ def caddy(servers: Sequence[tuple[int, int]], folder: Path, http: int) -> Iterat
 
 
 @contextmanager
-def process(argv: Sequence[str], http: int, **environment: str) -> Iterator[int]:
+def process(argv: Sequence[str], http: int, *, seconds: float = 10, **environment: str) -> Iterator[int]:
     """A process for as long as the block runs, once it answers on a port; its pid. Raises RuntimeError."""
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -205,18 +205,18 @@ def process(argv: Sequence[str], http: int, **environment: str) -> Iterator[int]
         env={**os.environ, **environment},
     )
     try:
-        _wait(process, http)
-        yield process.pid
+        _wait(started, http, seconds)
+        yield started.pid
     finally:
-        process.terminate()
+        started.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        process.wait()
+            started.wait(5)
+        started.kill()
+        started.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], http: int) -> None:
-    until = time.monotonic() + 10
+def _wait(process: subprocess.Popen[bytes], http: int, seconds: float) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{http}/v2/health/ready", timeout=1):
             return
