@@ -34,6 +34,14 @@ def ended(marked: str) -> bool:
     return seen not in ("", started)
 
 
+def pid_of(marked: str) -> int | None:
+    """The pid of a mark's process where it runs on this machine; None when it has ended or is elsewhere."""
+    machine, _, rest = marked.partition(".")
+    pid = rest.partition(".")[0]
+    here = machine == _machine() and pid.isdecimal()
+    return int(pid) if here and not ended(marked) else None
+
+
 def _machine() -> str:
     """This boot and this pid namespace."""
     try:

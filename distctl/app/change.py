@@ -42,6 +42,8 @@ from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
 from distctl.policy.wish import Wish
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works
+PATIENCE = 120.0  # seconds that everybody waits for a pass of the controller
+CONTROLLER = "controller: "  # what the reason of a lease for such a pass begins with
 RETRY = 1.0  # seconds between two tries for a lease that somebody holds
 
 
@@ -64,9 +66,11 @@ class Keeper:
     session: Session
     lease: Lease
     due: float = field(default_factory=time.monotonic)
+    alive: Callable[[], None] = lambda: None  # asked first, and raises when the work is to end
 
     def renew(self) -> None:
         """Renew the lease when a third of it has gone. Raises LeaseHeld when somebody else has it."""
+        self.alive()
         if time.monotonic() - self.due > LEASE / 3:
             self.lease = self.session.store.renew(self.lease, seconds=LEASE)
             self.due = time.monotonic()
@@ -74,14 +78,19 @@ class Keeper:
 
 @contextmanager
 def leased(
-    session: Session, reason: str, *, wait: float = 0.0, say: Callable[[str], None] = lambda _: None
+    session: Session,
+    reason: str,
+    *,
+    wait: float = 0.0,
+    patience: float = PATIENCE,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Keeper]:
     """The right to change the cluster, given back at the end whatever happens.
 
-    Waits up to `wait` seconds for somebody else to finish, and not at all for a process of this machine that
-    has ended. Raises LeaseHeld.
+    Waits up to `wait` seconds for somebody else to finish, up to `patience` for a controller's pass, and not
+    at all for a process of this machine that has ended. Raises LeaseHeld.
     """
-    deadline, told = time.monotonic() + wait, False
+    begun, told = time.monotonic(), False
     dead: Lease | None = None
     while True:
         try:
@@ -91,7 +100,8 @@ def leased(
             if dead is None and (dead := _dead(session)):
                 session.store.release(dead)
                 continue
-            if time.monotonic() >= deadline:
+            longest = max(wait, patience if _passing_by(session) else 0.0)
+            if time.monotonic() >= begun + longest:
                 raise
             if not told:
                 say(f"waiting for the lease: {error.message}")
@@ -106,6 +116,12 @@ def leased(
         yield keeper
     finally:
         session.store.release(keeper.lease)
+
+
+def _passing_by(session: Session) -> bool:
+    """Whether the lease is a controller's, or was given back just now."""
+    held = session.store.holder()
+    return held is None or held.reason.startswith(CONTROLLER)
 
 
 def _dead(session: Session) -> Lease | None:
@@ -286,6 +302,7 @@ def _job(
         cleared={node.name: session.document(node) for node in session.spec.nodes},
         force=force,
         drain_seconds=drain_seconds,
+        addresses=prepared.wish.addresses,
     )
 
 
@@ -300,11 +317,17 @@ def _told(session: Session, prepared: Prepared) -> tuple[RouterId, ...]:
     return (*session.spec.router_ids, *running)
 
 
-def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:
+def summed_up(outcomes: Sequence[Outcome]) -> str:
+    """What a plan came to, in one sentence."""
     failed = [o for o in outcomes if o.state is State.FAILED]
     text = f"{sum(o.state is State.DONE for o in outcomes)} of {len(outcomes)} steps done"
     if failed:
         text += "; failed: " + "; ".join(f"{o.step.operation.text}: {o.detail}" for o in failed[:3])
+    return text
+
+
+def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:
+    text = summed_up(outcomes)
     return Event(session.clock.now(), what, session.spec.cluster, text, session.author)
 
 

@@ -7,12 +7,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from distctl.cluster.snapshot import ServerSight
+from distctl.cluster.snapshot import ServerSight, Silence
 from distctl.cluster.spec import Connection, Endpoint, Node, RouterId, Server, ServerId
 from distctl.config import Inventory, find, load
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distctl.adapters.tracing import Tell
     from distctl.app.session import Session
     from distctl.control.world import World
-    from distctl.ports import Connector, RouterControl, TritonClient
+    from distctl.ports import AddressControl, Connector, RouterControl, TritonClient
 
 PROBE = 3.0  # seconds that a server may take to answer a look
 WIDTH = 32  # serve addresses that are tried side by side
@@ -125,6 +125,21 @@ class Makers:
             )
         return self.routers[router]
 
+    def address(self, router: RouterId) -> AddressControl:
+        """A router's shared address on one place."""
+        from distctl.adapters.keepalived import Keepalived
+
+        site = self.site(router.place)
+        shared = next((r.shared for r in self.session.routed.routers if r.name == router.router), None)
+        return Keepalived(
+            self.connector(self.session.node(router.place)),
+            router,
+            site.paths.root,
+            lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
+            site.manager,
+            shared,
+        )
+
     def reach(self, server: Server, endpoint: Endpoint) -> Endpoint:
         """Where this machine reaches one of a server's ports: directly, else through ssh to its node."""
         node = self.session.node(server.id.node)
@@ -147,7 +162,7 @@ class Makers:
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
     ) -> Mapping[ServerId, ServerSight]:
         """What many servers answer now; those that were given GPUs also tell which they see."""
-        from distctl.adapters.triton_http import observe_servers
+        from distctl.adapters.polling import observe_servers
         from distctl.errors import DistctlError
 
         def reached(server: Server) -> tuple[Endpoint, Endpoint | None]:
@@ -163,7 +178,11 @@ class Makers:
                     metrics |= {server.id: also} if also else {}
                 except DistctlError as error:
                     lost[server.id] = ServerSight(server.id, error=error.message)
-        return {**observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE), **lost}
+        seen = observe_servers(endpoints, keys, metrics=metrics, timeout=PROBE)
+        # A tunnel takes every connection, so what it does then says nothing of the server behind it.
+        direct = {server.id for server in servers if endpoints.get(server.id) == server.http}
+        sights = {s: t if s in direct else replace(t, silence=Silence.NONE) for s, t in seen.items()}
+        return {**sights, **lost}
 
 
 def _answers(endpoint: Endpoint) -> bool:
@@ -196,9 +215,23 @@ def once(tell: Callable[[str], None]) -> Callable[[str], None]:
 def open_session(
     explicit: Path | None, *, warn: Callable[[str], None], tell: Tell | None = None
 ) -> Iterator[Session]:
+    """The cluster of the inventory that is meant, as `open_inventory` opens it. Raises InputError."""
+    with open_inventory(read_inventory(explicit), warn=warn, tell=tell) as session:
+        yield session
+
+
+@contextmanager
+def open_inventory(
+    inventory: Inventory,
+    *,
+    warn: Callable[[str], None],
+    tell: Tell | None = None,
+    store: SqlStore | None = None,
+) -> Iterator[Session]:
     """The cluster of an inventory, ready for use; everything it opened is closed at the end.
 
-    `tell` is told of each remote step, secrets taken out.
+    `tell` is told of each remote step, secrets taken out. `store` is another session's of this process: a
+    process that opens SQLite's file twice loses its locks on it, as POSIX has them.
     """
     from distctl.adapters.artifacts import Artifacts, default_cache
     from distctl.adapters.clock import SystemClock
@@ -211,7 +244,6 @@ def open_session(
     from distctl.config.secrets import resolve
     from distctl.control.world import World
 
-    inventory = read_inventory(explicit)
     folder = inventory.file.parent
     warned = once(warn)
 
@@ -222,7 +254,7 @@ def open_session(
 
     password = inventory.store.password
     clock = SystemClock()
-    store = SqlStore(
+    own = store or SqlStore(
         inventory.store.url,
         clock=clock,
         cluster=inventory.spec.cluster,
@@ -234,18 +266,19 @@ def open_session(
     session = Session(inventory)
     makers = Makers(session, connections, artifacts, images, clock, traced)
     world = World(
-        store=store,
+        store=own,
         clock=clock,
         node=makers.site,
         triton=makers.triton,
         router=makers.router,
+        address=makers.address,
         probe=makers.probe,
         view=session.view,
         folder=session.folder,
         archive=session.archive,
     )
     session.parts = Parts(
-        store,
+        own,
         clock,
         connections,
         artifacts,
@@ -261,4 +294,5 @@ def open_session(
     finally:
         with suppress(OSError):
             connections.close()
-        store.close()
+        if store is None:
+            own.close()

@@ -5,9 +5,25 @@ from __future__ import annotations
 from distctl.app.change import Prepared
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
-from distctl.errors import NodeError
+from distctl.errors import NodeError, Refused
 from distctl.policy.ports import taken_ports
 from distctl.policy.reach import lost, remedy, told, ways
+
+
+def refuse(session: Session, prepared: Prepared, *, force: bool = False) -> None:
+    """Raise Refused, NodeError or InputError for a plan that must not be begun; nothing was changed then.
+
+    `force` lets it take a model's last ready replica.
+    """
+    if prepared.plan.interrupts and not force:
+        models = ", ".join(prepared.plan.interrupts)
+        raise Refused(
+            f"{models} would have no ready replica while its server starts again",
+            hint="give it a second replica first, or add --force",
+        )
+    session.needs.refuse_unresolved(prepared.plan)
+    refuse_taken_ports(session, prepared)
+    refuse_lost_ways(session, prepared)
 
 
 def refuse_taken_ports(session: Session, prepared: Prepared) -> None:

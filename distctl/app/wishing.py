@@ -36,7 +36,7 @@ def wish_of(
     spec = session.spec
     counts, placement = wanted_placement(spec, record, snapshot)
     session.needs.resolve(record, snapshot)
-    contents = {m.name: _held(session, record, m.name) or session.content(m.name) for m in spec.models}
+    contents = {m.name: _content(session, record, m.name) for m in spec.models}
     usable = [n for n in spec.nodes if n.servers and not n.external and _reachable(snapshot, n.name)]
     facts = {node.name: snapshot.nodes[node.name].facts for node in usable}
     meanwhile = growing(record, placement)
@@ -62,15 +62,21 @@ def wish_of(
         lost=all_lost(spec, record.facts),
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
-    return session.with_scripts(wish, snapshot)
+    return session.with_addresses(session.with_scripts(wish, snapshot), record, snapshot)
 
 
-def _held(session: Session, record: Record, model: str) -> str:
-    """The content that a model keeps because what it needs now is not known; "" for any other model."""
-    if model not in session.needs.unresolved:
-        return ""
+def _content(session: Session, record: Record, model: str) -> str:
+    """The content that is wanted of a model: that of its files here, unless it keeps the one that runs.
+
+    It keeps that while nobody knows what it needs now, and in a session that is `steady` as long as none of
+    its replicas has that of the files: then nobody has asked for it yet.
+    """
     held = Counter(r.digest for r in record.replicas if r.model == model and r.digest)
-    return max(sorted(held), key=lambda digest: held[digest], default="")
+    most = max(sorted(held), key=lambda digest: held[digest], default="")
+    if most and model in session.needs.unresolved:
+        return most
+    here = session.content(model)
+    return most if most and session.steady and here not in held else here
 
 
 def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:

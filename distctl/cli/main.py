@@ -16,6 +16,7 @@ import typer
 
 from distctl.cli import (
     bench,
+    controller,
     doctor,
     down,
     drain,
@@ -70,6 +71,7 @@ app.command("infer", rich_help_panel=USE)(audible(infer.infer))
 app.command("bench", rich_help_panel=USE)(bench.bench)
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
+app.add_typer(controller.app, name="controller", rich_help_panel=USE)
 app.add_typer(key.app, name="key", rich_help_panel=USE)
 
 

@@ -78,9 +78,9 @@ def change(
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
     from distctl.app.change import carry_intents, carry_out
-    from distctl.app.preconditions import refuse_lost_ways, refuse_taken_ports
+    from distctl.app.preconditions import refuse
     from distctl.cli.progress import Progress
-    from distctl.errors import DistctlError, Refused
+    from distctl.errors import DistctlError
 
     plan = prepared.plan
     if show and not wants_json(output) and (level() >= NORMAL or not yes):
@@ -88,14 +88,7 @@ def change(
     if plan.empty:
         carry_intents(session, keeper, prepared)
         return ()
-    if plan.interrupts and not force:
-        raise Refused(
-            f"{', '.join(plan.interrupts)} would have no ready replica while its server starts again",
-            hint="give it a second replica first, or add --force",
-        )
-    session.needs.refuse_unresolved(plan)
-    refuse_taken_ports(session, prepared)
-    refuse_lost_ways(session, prepared)
+    refuse(session, prepared, force=force)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
         raise DistctlError("declined; no changes were made")
     with Progress() as progress:

@@ -11,6 +11,7 @@ from distctl.cluster.record import Lease
 from distctl.cluster.snapshot import Instant
 from distctl.errors import LeaseHeld
 
+LEADING = "leading the controllers"
 MARK = "/"  # divides who an owner is from the mark of its process
 
 

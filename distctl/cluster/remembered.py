@@ -158,6 +158,8 @@ class Record:
     health: Mapping[ServerId, Health] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
+    # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
+    serial: int = field(default=0, compare=False)
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

@@ -12,10 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from distctl.cluster.healing import HealingSpec
 from distctl.cluster.image import NVIDIA
 from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
 from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
-from distctl.cluster.router_spec import Limits, RouterSpec, TlsSpec
+from distctl.cluster.router_spec import Limits, LogSpec, RouterSpec, TlsSpec
 
 __all__ = [
     "MOST_DEVICES",
@@ -26,6 +27,7 @@ __all__ = [
     "Container",
     "Endpoint",
     "Limits",
+    "LogSpec",
     "Login",
     "ModelSpec",
     "Node",
@@ -251,6 +253,7 @@ class Spec:
     models: tuple[ModelSpec, ...] = ()
     routers: tuple[RouterSpec, ...] = ()
     directory: str | None = None  # as on a node, for this machine where it is a router's place and no node
+    healing: HealingSpec = field(default_factory=HealingSpec)
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""

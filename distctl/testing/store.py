@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 
-from distctl.cluster.lease import FREE, check, give_up, grant
+from distctl.cluster.lease import FREE, LEADING, check, give_up, grant
 from distctl.cluster.record import (
     AddEvent,
     AddLoad,
@@ -21,6 +22,7 @@ from distctl.cluster.record import (
     SetRevision,
     apply,
 )
+from distctl.cluster.serial import counts
 from distctl.cluster.snapshot import Instant
 from distctl.ports import Clock
 from distctl.testing.calls import Calls
@@ -55,6 +57,7 @@ class MemoryStore:
     ) -> None:
         self.record = record or Record(id=uuid.uuid4().hex)
         self.lease = FREE
+        self.leadership = FREE
         self._clock = clock or FakeClock()
         self._calls = calls or Calls()
         self._events: list[Event] = []
@@ -67,6 +70,11 @@ class MemoryStore:
         with self._calls.look("store: load"):
             return self.record
 
+    def serial(self) -> int:
+        """How many commits have changed what is wanted."""
+        with self._calls.look("store: serial"):
+            return self.record.serial
+
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes, all or none. Raises LeaseHeld when the token is no longer the newest."""
         with self._calls.change("store: commit " + ", ".join(type(change).__name__ for change in changes)):
@@ -74,7 +82,7 @@ class MemoryStore:
             record = self.record
             for change in changes:
                 record = apply(record, change)
-            self.record = record
+            self.record = replace(record, serial=record.serial + 1) if counts(changes) else record
             for change in changes:
                 self._keep(change)
 
@@ -112,10 +120,32 @@ class MemoryStore:
         with self._calls.look("store: holder"):
             return self.lease if self.lease.owner and self.lease.expires > self._clock.now() else None
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """The newest `limit` events at or after `since`, oldest first."""
+    def lead(self, owner: str, *, seconds: float) -> Lease:
+        """Take the leadership of controllers, or renew it for the same owner. Raises LeaseHeld."""
+        with self._calls.look("store: lead"):
+            self.leadership = grant(self.leadership, owner, LEADING, seconds=seconds, now=self._clock.now())
+            return self.leadership
+
+    def stand_down(self, leadership: Lease) -> None:
+        """Give the leadership back; one that somebody else has by now is left alone."""
+        with self._calls.change("store: stand down"):
+            self.leadership = give_up(self.leadership, leadership)
+
+    def leader(self) -> Lease | None:
+        """Who leads now; None if nobody does or it has expired."""
+        with self._calls.look("store: leader"):
+            found = self.leadership
+            return found if found.owner and found.expires > self._clock.now() else None
+
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
         with self._calls.look("store: events"):
-            found = sorted((e for e in self._events if e.at >= since), key=lambda event: event.at)
+            found = sorted(
+                (e for e in self._events if e.at >= since and subject in (None, e.subject)),
+                key=lambda event: event.at,
+            )
             return tuple(found[-limit:] if limit else ())
 
     def history(self, *, limit: int = 100) -> Sequence[Revision]:

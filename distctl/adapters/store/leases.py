@@ -1,10 +1,13 @@
-"""The lease's one row: read, decided on by `cluster.lease`, and written in the transaction that read it."""
+"""The one row of the lease, and of the leadership: read, decided on by `cluster.lease`, and written.
+
+All in one transaction. Who leads is kept like a lease of its own, beside the one for each pass.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Table, select, update
 
-from distctl.adapters.store.schema import lease as table
+from distctl.adapters.store import schema
 from distctl.cluster.lease import FREE, give_up, grant
 from distctl.cluster.record import Lease
 from distctl.cluster.snapshot import Instant
@@ -24,21 +27,31 @@ def _row(lease: Lease) -> dict[str, str | int | float]:
 FIRST_ROW = {"one": 1, **_row(FREE)}
 
 
-def held(connection: Connection) -> Lease:
+def held(connection: Connection, table: Table = schema.lease) -> Lease:
     """The lease as it stands; its owner is "" when nobody holds it."""
     row = connection.execute(select(table)).mappings().first()
     if row is None:
-        raise StoreDamaged("the record's lease is missing", hint="put a backup of the record in its place")
+        raise StoreDamaged(
+            f"the record's {table.name} is missing", hint="put a backup of the record in its place"
+        )
     return Lease(**{name: value for name, value in row.items() if name != "one"})
 
 
-def take(connection: Connection, owner: str, reason: str, *, seconds: float, now: Instant) -> Lease:
-    """Take or renew the lease. Raises LeaseHeld."""
-    lease = grant(held(connection), owner, reason, seconds=seconds, now=now)
+def take(
+    connection: Connection,
+    owner: str,
+    reason: str,
+    *,
+    seconds: float,
+    now: Instant,
+    table: Table = schema.lease,
+) -> Lease:
+    """Take or renew it. Raises LeaseHeld."""
+    lease = grant(held(connection, table), owner, reason, seconds=seconds, now=now)
     connection.execute(update(table).values(_row(lease)))
     return lease
 
 
-def give_back(connection: Connection, lease: Lease) -> None:
-    """Free the lease, unless somebody else holds it by now."""
-    connection.execute(update(table).values(_row(give_up(held(connection), lease))))
+def give_back(connection: Connection, lease: Lease, table: Table = schema.lease) -> None:
+    """Free it, unless somebody else holds it by now."""
+    connection.execute(update(table).values(_row(give_up(held(connection, table), lease))))

@@ -16,22 +16,35 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 from sqlalchemy.sql.schema import SchemaItem
 
 metadata = MetaData()
 
+
+class Said(TypeDecorator[str]):
+    """A text. Zero bytes, which logs have and PostgreSQL does not take, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        """What is stored."""
+        return value and value.replace("\0", "\ufffd")
+
+
 # SQLite counts up only a column of exactly this type.
 COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, Said, primary_key=True)
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, Said, nullable=False)
 
 
 def _number(name: str) -> Column[int]:
@@ -59,6 +72,13 @@ def _table(name: str, *columns: SchemaItem) -> Table:
     return Table(name, metadata, *columns)
 
 
+def _held(name: str) -> Table:
+    """Something that one process has at a time."""
+    return _table(
+        name, _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
+    )
+
+
 meta = _table(
     "meta",
     _one(),
@@ -67,10 +87,10 @@ meta = _table(
     _number("generation"),
     Column("revision", BigInteger, nullable=True),
     _time("created"),
+    Column("serial", BigInteger, nullable=False, server_default="0"),
 )
-lease = _table(
-    "lease", _one(), _text("owner"), _number("token"), _time("expires"), _text("reason"), _time("since")
-)
+lease = _held("lease")
+leader = _held("leader")
 revisions = _table(
     "revisions",
     Column("number", BigInteger, primary_key=True, autoincrement=False),
@@ -128,6 +148,7 @@ events = _table(
     _text("text"),
     _text("author"),
     Index("events_at", "at"),
+    Index("events_subject", "subject", "at"),
 )
 operations = _table(
     "operations",

@@ -34,6 +34,7 @@ from distctl.testing import FakeCluster
 
 A, B = ServerId("a", "0"), ServerId("b", "0")
 NAMES = tuple("abcdef")
+DIGEST = FakeCluster(spec([], [])).folder("digits").digest
 
 
 class Bench:
@@ -81,7 +82,7 @@ def plan(*steps: tuple[Operation, Sequence[int]]) -> Plan:
 
 
 def push(name: str) -> Operation:
-    return PushModel(name, "digits", "")
+    return PushModel(name, "digits", DIGEST)
 
 
 def install(name: str) -> Operation:

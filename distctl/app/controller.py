@@ -1,0 +1,187 @@
+"""The controller of one cluster, put together: who leads, what is looked at, and how a pass is made.
+
+A pass is what `up` does, with the record's newest revision in the place of the file: a session of its own,
+the lease, look, compare, carry out. The file is read once, at the start, for the way to the record and for
+where secrets and models lie; what is changed in it counts once `up` has written a revision.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+
+from distctl.adapters.clock import SystemClock
+from distctl.app.change import (
+    CONTROLLER,
+    Keeper,
+    Prepared,
+    carry_intents,
+    carry_out,
+    leased,
+    prepare,
+    summed_up,
+)
+from distctl.app.compose import open_inventory
+from distctl.app.looking import look
+from distctl.app.preconditions import refuse
+from distctl.app.rollback import return_to
+from distctl.app.session import Session
+from distctl.cluster.lease import said
+from distctl.cluster.record import AddEvent, Change, Event, Lease
+from distctl.config import Inventory
+from distctl.control.execute import Outcome, State
+from distctl.control.loop import Loop, Say
+from distctl.errors import Interrupted, LeaseHeld
+from distctl.policy.decision import Decision, Ended, Seen
+
+LEADERSHIP = 4.0  # seconds without a sign of life after which another controller leads
+THREADS = 2  # a look beside a pass
+
+
+class Controller:
+    """Fulfils `control.loop.Helm`. `close` it at the end."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        *,
+        warn: Callable[[str], None],
+        say: Say,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._say, self._stopping = say, stopping
+        self._stack = ExitStack()
+        self._base = self._stack.enter_context(open_inventory(inventory, warn=warn))  # for the record alone
+        self._open = partial(open_inventory, inventory, warn=warn, store=self._base.store)
+        self._eyes = ExitStack()
+        self._watching: Session | None = None  # looks with the connections that it keeps
+        self._author = f"controller@{socket.gethostname()}"
+        self._revision = 0  # of what is looked at
+        self._leadership: Lease | None = None
+
+    def close(self) -> None:
+        """End every connection."""
+        self._eyes.close()
+        self._stack.close()
+
+    # --- leading ------------------------------------------------------------------------------------
+
+    def lead(self) -> str:
+        """Take the leadership or renew it; see `Helm`. A process of this machine that ended leads no more."""
+        store = self._base.store
+        try:
+            self._leadership = store.lead(self._base.owner, seconds=LEADERSHIP)
+        except LeaseHeld:
+            self._leadership = None
+        else:
+            return ""
+        other = store.leader()
+        if other is None or not self._base.has_ended(other.owner):
+            return f"{said(other.owner) if other else 'another controller'} leads; this one stands by"
+        store.stand_down(other)
+        return self.lead()
+
+    def stand_down(self) -> None:
+        """Give the leadership back."""
+        if self._leadership is not None:
+            self._base.store.stand_down(self._leadership)
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def look(self) -> Seen | None:
+        """What the newest revision wants and what is there; None before the first `up`."""
+        record = self._base.store.load()
+        if record.revision is None:
+            return None
+        if self._watching is None or self._revision != record.revision.number:
+            self._eyes.close()
+            self._watching = self._eyes.enter_context(self._open())
+            return_to(self._watching, record.revision)
+            self._revision = record.revision.number
+        session = self._watching
+        session.remember(record)
+        return Seen(session.spec, record, look(session, record, deep=False))
+
+    # --- acting -------------------------------------------------------------------------------------
+
+    def act(self, decisions: Sequence[Decision]) -> Ended:
+        """One pass; see `Helm`."""
+        clock, holder = self._base.clock, self._base.store.holder()
+        if holder is not None and not self._base.has_ended(holder.owner):
+            return Ended(clock.now(), busy=True, text=f"{said(holder.owner)} is at work: {holder.reason}")
+        begun = clock.now()
+        try:
+            failed, text = self._passed(decisions)
+        except LeaseHeld as error:
+            return Ended(clock.now(), busy=True, text=error.message)
+        except Interrupted:
+            return Ended(clock.now(), failed=True, text="the pass was ended between two steps")
+        return Ended(clock.now(), failed=failed, text=f"{text} ({clock.now() - begun:.1f} s)")
+
+    def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
+        """Look again, compare and carry out; whether anything is left to be done, and a sentence."""
+        with self._under_lease(decisions) as (session, keeper):
+            session.store.commit(keeper.lease.token, _written(session, decisions))
+            prepared = prepare(session, keeper)
+            outcomes: tuple[Outcome, ...] = ()
+            if prepared.plan.empty:
+                carry_intents(session, keeper, prepared)
+            else:
+                refuse(session, prepared)
+                outcomes = carry_out(session, keeper, prepared, watch=self._watch, what="controller")
+            return _came_to(prepared, outcomes)
+
+    @contextmanager
+    def _under_lease(self, decisions: Sequence[Decision]) -> Iterator[tuple[Session, Keeper]]:
+        """A session of its own that wants what the record's newest revision says, and the lease."""
+        with (
+            self._open() as session,
+            leased(session, f"{CONTROLLER}{decisions[0].reason}", patience=0.0) as keeper,
+        ):
+            keeper.alive = self._require_leadership
+            keeper.renew()
+            session.author, session.steady = self._author, True
+            session.needs.say = partial(self._say, "step")
+            if (revision := session.store.load().revision) is not None:
+                return_to(session, revision)
+            yield session, keeper
+
+    def _require_leadership(self) -> None:
+        """Raise Interrupted once the controller is to end, LeaseHeld when another one leads."""
+        if self._stopping():
+            raise Interrupted("the controller was stopped")
+        if self._leadership is None:
+            raise LeaseHeld("another controller leads by now: the pass ends here")
+
+    def _watch(self, outcome: Outcome) -> None:
+        if outcome.state in (State.DONE, State.FAILED):
+            operation = outcome.step.operation
+            how = f"done in {outcome.seconds:.1f} s" if outcome.state is State.DONE else outcome.detail
+            self._say("step", f"{operation.node} {operation.text}: {how}")
+
+
+def _written(session: Session, decisions: Sequence[Decision]) -> list[Change]:
+    """What decisions change in the record, and the events that say why."""
+    now = session.clock.now()
+    events = [AddEvent(Event(now, "controller", d.subject, d.reason, session.author)) for d in decisions]
+    return [*(change for d in decisions for change in d.changes), *events]
+
+
+def _came_to(prepared: Prepared, outcomes: Sequence[Outcome]) -> tuple[bool, str]:
+    """Whether a pass left anything undone, and what it came to."""
+    left = [skip.text for skip in prepared.plan.skipped] + [trouble.message for trouble in prepared.troubles]
+    text = summed_up(outcomes) if outcomes else "nothing is to be done"
+    failed = bool(left) or any(outcome.state is not State.DONE for outcome in outcomes)
+    return failed, "; ".join([text, *(f"left alone: {one}" for one in left)])
+
+
+def run(inventory: Inventory, *, warn: Callable[[str], None], say: Say, stopping: Callable[[], bool]) -> None:
+    """Be a controller of this cluster until `stopping`."""
+    with (
+        closing(Controller(inventory, warn=warn, say=say, stopping=stopping)) as controller,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="controller") as pool,
+    ):
+        Loop(controller, SystemClock(), say, stopping, pool).run()

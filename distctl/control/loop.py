@@ -1,0 +1,170 @@
+"""The controller's loop: lead, look, ask the policies, act; once a second, for ever. Only here it is slept.
+
+Looks and passes run in threads of their own, so that a node that does not answer, or a drain that takes its
+five minutes, keeps nobody from renewing the leadership or from looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from distctl.cluster.record import Record
+from distctl.cluster.snapshot import Instant
+from distctl.errors import DistctlError
+from distctl.policy.decision import Decision, Ended, Seen
+from distctl.policy.turn import Memory, ended, turn
+from distctl.ports import Clock
+
+INTERVAL = 1.0  # seconds from one look to the next
+HEARTBEAT = 60.0  # seconds between two lines when there is nothing else to say
+
+
+T = TypeVar("T")
+
+
+class Helm(Protocol):
+    """What the loop steers. Each method may raise DistctlError: the loop says so and tries again."""
+
+    def lead(self) -> str:
+        """Take the leadership or renew it: "" when it is ours, else who leads, in words."""
+
+    def look(self) -> Seen | None:
+        """What is wanted and what is there; None while nothing was ever wanted."""
+
+    def act(self, decisions: Sequence[Decision]) -> Ended:
+        """One pass for some decisions. Ends at a step's boundary once the loop is stopping."""
+
+    def stand_down(self) -> None:
+        """Give the leadership back."""
+
+
+Say = Callable[
+    [str, str], None
+]  # a kind (leading, standby, decision, pass, waiting, alive, error, stopped), a text
+
+
+@dataclass
+class Loop:
+    """One controller at work. `stopping` says when it is to end; `pool` runs a look beside a pass."""
+
+    helm: Helm
+    clock: Clock
+    say: Say
+    stopping: Callable[[], bool]
+    pool: Executor
+    memory: Memory = field(default_factory=Memory)
+    _leads: bool | None = None
+    _told: dict[str, str] = field(
+        default_factory=dict
+    )  # by kind: what was said last, so that it is said once
+    _looking: Future[Seen | None] | None = None
+    _passing: Future[Ended] | None = None
+    _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
+    _beat: Instant = 0.0
+
+    def run(self) -> None:
+        """Until `stopping`: then a pass ends at its next step, and the leadership is given back."""
+        self._beat = self.clock.now()
+        while not self.stopping():
+            begun = self.clock.now()
+            self.step()
+            self.clock.sleep(max(0.0, begun + INTERVAL - self.clock.now()))
+        self._end()
+
+    def step(self) -> None:
+        """One second's work. Nothing in it waits for a node."""
+        self._collect()
+        if self._lead():
+            self._turn()
+        if self.clock.now() - self._beat >= HEARTBEAT:
+            self._tell("alive", self._standing())
+
+    def _lead(self) -> bool:
+        try:
+            other = self.helm.lead()
+        except DistctlError as error:
+            self._once("error", error.message)
+            return False
+        self._told.pop("error", None)
+        if other:
+            if self._leads is not False:
+                self.memory = Memory()
+            self._once("standby", other)
+        elif not self._leads:
+            self._told.pop("standby", None)
+            self._tell("leading", "this controller leads")
+        self._leads = not other
+        return self._leads
+
+    def _turn(self) -> None:
+        """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile."""
+        self._looking = looking = self._looking or self.pool.submit(self.helm.look)
+        wait([looking], timeout=INTERVAL / 2)
+        if not looking.done():
+            return
+        self._looking = None
+        seen = self._result(looking, "look")
+        if seen is None:
+            return
+        self._told.pop("look", None)
+        self.memory, decisions = turn(self.memory, replace(seen, busy=self._passing is not None))
+        if decisions:
+            self._begin(seen.record, decisions)
+
+    def _begin(self, record: Record, decisions: Sequence[Decision]) -> None:
+        if "waiting" not in self._told:
+            for decision in decisions:
+                self._tell("decision", decision.reason)
+        self._for = (record, decisions)
+        self._passing = self.pool.submit(self.helm.act, decisions)
+
+    def _collect(self) -> None:
+        """Take the pass that has ended."""
+        if self._passing is None or self._for is None or not self._passing.done():
+            return
+        passing, self._passing = self._passing, None
+        how = self._result(passing, "failed") or Ended(self.clock.now(), failed=True)
+        self.memory = ended(self.memory, *self._for, how)
+        if how.busy:
+            self._once("waiting", how.text)
+        else:
+            self._told.pop("waiting", None)
+            self._told.pop("failed", None)
+            if how.text:
+                self._tell("pass", how.text)
+
+    def _result(self, future: Future[T], kind: str) -> T | None:
+        """What a thread brought, or None once it was said what went wrong."""
+        try:
+            return future.result()
+        except DistctlError as error:
+            text = f"{error.message}; {error.hint}" if error.hint else error.message
+            self._once(kind, text)
+            return None
+
+    def _end(self) -> None:
+        if self._passing is not None:
+            self._tell("stopping", "the pass that is under way ends at its next step")
+            wait([self._passing])
+            self._collect()
+        if self._leads:
+            self.helm.stand_down()
+        self._tell("stopped", "stopped; inference goes on, and nobody heals it")
+
+    def _tell(self, kind: str, text: str) -> None:
+        self._beat = self.clock.now()
+        self.say(kind, text)
+
+    def _once(self, kind: str, text: str) -> None:
+        """Say something that stays true for a while once, and again once it is different."""
+        if self._told.get(kind) != text:
+            self._told[kind] = text
+            self._tell(kind, text)
+
+    def _standing(self) -> str:
+        if not self._leads:
+            return "standing by"
+        return "a pass is under way" if self._passing else "all is as the record wants it"

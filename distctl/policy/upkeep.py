@@ -1,0 +1,173 @@
+"""Keeping what the record wants: what differs is a trouble, and a trouble that lasts asks for a pass.
+
+A pass that does not help is tried again after twice the time, up to a ceiling. Nothing here depends on what
+is remembered: a controller that begins anew compares everything once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from distctl.cluster.record import Intent, Pin, Record
+from distctl.cluster.router import SlotState
+from distctl.cluster.snapshot import Instant, ModelState
+from distctl.cluster.spec import Node, RouterId, Server
+from distctl.policy.counts import counts
+from distctl.policy.decision import Decision, Ended, Seen
+
+GRACE = 1.5  # seconds that a trouble must last: two looks, so that one bad answer moves nothing
+FIRST = 4.0  # seconds from one pass for a trouble to the next, doubled each time
+CEILING = 300.0  # seconds between two passes for it at most
+WELL = 60.0  # seconds without the trouble after which it counts as a new one
+
+CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What operators asked for, as far as a pass has to bring it about."""
+
+    revision: int
+    intents: Mapping[str, Intent]
+    pins: Mapping[str, Pin]
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """The passes for one trouble: how many, and when the last one ended."""
+
+    count: int
+    at: Instant
+
+    @property
+    def due(self) -> Instant:
+        """When the next one may begin."""
+        return self.at + min(CEILING, FIRST * 2.0 ** min(self.count - 1, 16))
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What this policy remembers. Times are by subject."""
+
+    wishes: Wishes | None = None  # those that the last pass was for
+    since: Mapping[str, Instant] = field(default_factory=dict)  # when each trouble was first seen
+    tries: Mapping[str, Tries] = field(default_factory=dict)
+
+
+def wishes(record: Record) -> Wishes:
+    """What operators ask for now."""
+    return Wishes(record.revision.number if record.revision else 0, record.intents, record.pins)
+
+
+def upkeep(before: Upkeep, seen: Seen) -> tuple[Upkeep, list[Decision]]:
+    """Say for what a pass is due. Pure."""
+    found = {**changed(before, seen), **troubles(seen)}
+    since = {subject: before.since.get(subject, seen.now) for subject in found}
+    tries = {s: t for s, t in before.tries.items() if s in found or seen.now - t.due < WELL}
+    due = [] if seen.busy else [s for s in found if _due(s, since[s], tries.get(s), seen.now)]
+    return replace(before, since=since, tries=tries), [Decision(s, found[s]) for s in due]
+
+
+def _due(subject: str, since: Instant, tries: Tries | None, now: Instant) -> bool:
+    grace = 0.0 if subject == CLUSTER else GRACE
+    return now >= since + grace and (tries is None or now >= tries.due)
+
+
+def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: Ended) -> Upkeep:
+    """What is remembered after a pass that began with this record."""
+    if how.busy:
+        return before
+    tries = dict(before.tries)
+    for decision in decisions:
+        known = tries.get(decision.subject)
+        tries[decision.subject] = Tries(known.count + 1 if known else 1, how.at)
+    if how.failed:
+        return replace(before, tries=tries)
+    tries.pop(CLUSTER, None)
+    return replace(before, tries=tries, wishes=wishes(record))
+
+
+def changed(before: Upkeep, seen: Seen) -> dict[str, str]:
+    """Why everything is to be compared, under one subject; empty when nobody asked for anything new."""
+    now, then = wishes(seen.record), before.wishes
+    if now == then:
+        return {}
+    return {CLUSTER: "; ".join(_news(then, now, seen)) if then else "everything is compared once"}
+
+
+def _news(then: Wishes, now: Wishes, seen: Seen) -> Iterator[str]:
+    revision = seen.record.revision
+    if revision is not None and now.revision != then.revision:
+        yield f"revision {revision.number} by {revision.author}"
+    for name in sorted({*then.intents, *now.intents}):
+        if then.intents.get(name) != now.intents.get(name):
+            yield f"{name} is {_intent(now.intents.get(name))}"
+    for name in sorted({*then.pins, *now.pins}):
+        if then.pins.get(name) != now.pins.get(name):
+            pin = now.pins.get(name)
+            yield f"{name} is pinned to {pin.count} by {pin.by}" if pin else f"{name} is no longer pinned"
+
+
+def _intent(intent: Intent | None) -> str:
+    if intent is None:
+        return "in use again"
+    return f"{'draining' if intent.draining else 'cordoned'} by {intent.by}"
+
+
+def troubles(seen: Seen) -> dict[str, str]:
+    """What is not as the record wants it, by subject, with the reason. Pure.
+
+    A router that cannot be asked is no trouble of its own: nobody knows that anything is wrong with it.
+    """
+    found: dict[str, str] = {}
+    for node in seen.spec.nodes:
+        if node.serves and not node.external and not _stopped(seen.record, node):
+            found |= {str(s.id): why for s in node.servers if (why := _server(seen, s))}
+    found |= {f"router {r}": why for r in seen.spec.router_ids if (why := _router(seen, r))}
+    return found | _short(seen)
+
+
+def _stopped(record: Record, node: Node) -> bool:
+    intent = record.intents.get(node.name)
+    return intent is not None and intent.draining and intent.stopped
+
+
+def _server(seen: Seen, server: Server) -> str:
+    sight = seen.snapshot.servers.get(server.id)
+    if sight is None:
+        return ""
+    if not sight.live:
+        return f"{server.id} does not answer: {sight.error or 'it is not live'}"
+    placed = sorted(model for place, model in seen.record.places if place == server.id)
+    there = {m for m, r in sight.replicas.items() if r.state in (ModelState.READY, ModelState.LOADING)}
+    missing = [model for model in placed if model not in there]
+    return f"{', '.join(missing)} not ready in {server.id}" if missing else ""
+
+
+def _router(seen: Seen, router: RouterId) -> str:
+    sight = seen.snapshot.routers.get(router)
+    if sight is None or sight.error:
+        return ""
+    if not sight.running:
+        return f"router {router} does not run"
+    for model, server, slot in sight.slots:
+        replica = seen.record.replica(server, model)
+        wanted = replica.slot if replica else SlotState.OFF
+        if slot.state is not wanted:
+            return f"router {router}: slot {server} of {model} is {slot.state.value}, not {wanted.value}"
+    return ""
+
+
+def _short(seen: Seen) -> dict[str, str]:
+    placed = Counter(model for _, model in seen.record.places)
+    numbers = counts(seen.spec, seen.record.pins)
+    external = {node.name for node in seen.spec.nodes if node.external}
+    if external:  # they run what they run: what is placed there is not all in the record
+        return {}
+    return {
+        f"model {name}": f"{placed[name]} of {count.number} replicas of {name} are placed"
+        for name, count in numbers.items()
+        if placed[name] < count.number
+    }

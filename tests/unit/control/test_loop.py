@@ -1,0 +1,176 @@
+"""The loop leads, looks, asks and acts; what goes wrong is said once and tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal import node, spec
+
+from distctl.cluster.record import Record, Revision
+from distctl.cluster.snapshot import Snapshot
+from distctl.control.loop import HEARTBEAT, Loop
+from distctl.errors import DistctlError, StoreError
+from distctl.policy.decision import Decision, Ended, Seen
+from distctl.testing import FakeClock
+
+
+class AtOnce(Executor):
+    """Does everything when it is submitted; what is `held` stays under way."""
+
+    def __init__(self) -> None:
+        self.held: list[Future[Any]] = []
+        self.holding = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **how: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self.holding and fn.__name__ == "act":
+            self.held.append(future)
+            return future
+        try:
+            future.set_result(fn(*args, **how))
+        except DistctlError as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class FakeHelm:
+    """Everything is as it should be; each turn of the record's revision asks for a pass."""
+
+    clock: FakeClock
+    other: str = ""
+    revision: int = 1
+    broken: DistctlError | None = None
+    ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
+    acted: list[str] = field(default_factory=list)
+    stood_down: bool = False
+
+    def lead(self) -> str:
+        if self.broken:
+            raise self.broken
+        return self.other
+
+    def look(self) -> Seen | None:
+        if not self.revision:
+            return None
+        record = Record("r", revision=Revision(self.revision, "{}", "ann@desk", 0.0))
+        return Seen(spec([node("a", servers=0)], [], routers=False), record, Snapshot(self.clock.now()))
+
+    def act(self, decisions: Sequence[Decision]) -> Ended:
+        self.acted += [decision.reason for decision in decisions]
+        return self.ends
+
+    def stand_down(self) -> None:
+        self.stood_down = True
+
+
+class Rig:
+    """A loop on fakes, with all that it said."""
+
+    def __init__(self) -> None:
+        self.clock, self.pool = FakeClock(), AtOnce()
+        self.helm = FakeHelm(self.clock)
+        self.said: list[tuple[str, str]] = []
+        self.over = False
+        self.loop = Loop(
+            self.helm, self.clock, lambda *said: self.said.append(said), lambda: self.over, self.pool
+        )
+
+    def step(self, times: int = 1) -> list[tuple[str, str]]:
+        """So many seconds; what was said in them."""
+        before = len(self.said)
+        for _ in range(times):
+            self.loop.step()
+            self.clock.advance(1.0)
+        return self.said[before:]
+
+
+def test_who_leads_compares_once_and_then_acts_on_what_changed_alone() -> None:
+    rig = Rig()
+    assert rig.step(3) == [
+        ("leading", "this controller leads"),
+        ("decision", "everything is compared once"),
+        ("pass", "3 of 3 steps done"),
+    ]
+    rig.helm.revision = 2
+    assert rig.step(5) == [("decision", "revision 2 by ann@desk"), ("pass", "3 of 3 steps done")]
+    assert rig.helm.acted == ["everything is compared once", "revision 2 by ann@desk"]
+
+
+def test_who_stands_by_does_nothing_and_follows_at_once() -> None:
+    rig = Rig()
+    rig.helm.other = "ann@desk:1 leads"
+    assert rig.step(5) == [("standby", "ann@desk:1 leads")]
+    assert rig.helm.acted == []
+    rig.helm.other = ""
+    assert [kind for kind, _ in rig.step(2)] == ["leading", "decision", "pass"]
+
+
+def test_who_lost_the_leadership_and_gets_it_back_compares_everything_again() -> None:
+    rig = Rig()
+    rig.step(3)
+    rig.helm.other = "bob@desk:2 leads"
+    rig.step(3)
+    rig.helm.other = ""
+    rig.step(3)
+    assert rig.helm.acted == ["everything is compared once"] * 2
+
+
+def test_a_record_that_cannot_be_read_is_told_once_and_tried_again() -> None:
+    rig = Rig()
+    rig.helm.broken = StoreError("the database does not answer")
+    assert rig.step(10) == [("error", "the database does not answer")]
+    rig.helm.broken = None
+    rig.step(3)
+    assert rig.helm.acted == ["everything is compared once"]
+
+
+def test_while_somebody_has_the_lease_the_decision_waits_and_is_told_once() -> None:
+    rig = Rig()
+    rig.helm.ends = Ended(0.0, busy=True, text="bob@desk:2 is at work: drain n1")
+    said = rig.step(10)
+    assert [kind for kind, _ in said] == ["leading", "decision", "waiting"]
+    assert len(rig.helm.acted) > 5
+    rig.helm.ends = Ended(0.0, text="nothing is to be done")
+    assert rig.step(3) == [("pass", "nothing is to be done")]
+
+
+def test_it_leads_on_while_a_pass_is_under_way_and_begins_no_second_one() -> None:
+    rig = Rig()
+    rig.pool.holding = True
+    rig.step(3)
+    rig.helm.revision = 2
+    assert rig.step(20) == []
+    assert len(rig.pool.held) == 1
+    rig.pool.holding = False
+    rig.pool.held[0].set_result(Ended(rig.clock.now(), text="1 of 1 steps done"))
+    assert rig.step(2) == [
+        ("pass", "1 of 1 steps done"),
+        ("decision", "revision 2 by ann@desk"),
+        ("pass", "3 of 3 steps done"),
+    ]
+
+
+def test_before_the_first_up_there_is_nothing_to_do() -> None:
+    rig = Rig()
+    rig.helm.revision = 0
+    assert rig.step(10) == [("leading", "this controller leads")]
+
+
+def test_a_sign_of_life_comes_each_minute() -> None:
+    rig = Rig()
+    rig.step(3)
+    said = rig.step(int(3 * HEARTBEAT))
+    assert said == [("alive", "all is as the record wants it")] * 3
+
+
+def test_at_the_end_the_leadership_is_given_back() -> None:
+    rig = Rig()
+    rig.step(2)
+    rig.over = True
+    rig.loop.run()
+    assert rig.helm.stood_down
+    assert rig.said[-1][0] == "stopped"
