@@ -15,6 +15,7 @@ from typing import Protocol
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.router import RouterSight, RouterView
+from distctl.cluster.shared import AddressSight, AddressView
 from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
 from distctl.cluster.spec import Endpoint, Server
 
@@ -186,6 +187,22 @@ class RouterControl(Protocol):
 
     def stop(self, *, deadline: float) -> None:
         """Stop it once nothing is in flight, and remove what was put there."""
+
+
+class AddressControl(Protocol):
+    """The shared address of a router on one of its places. Each raises RouterError, NodeError."""
+
+    def apply(self, view: AddressView) -> None:
+        """Make keepalived be as the view says: started, or told anew without letting go of the address."""
+
+    def give_up(self) -> bool:
+        """Let another place have the address; False when it stays, as none is there to take it."""
+
+    def look(self) -> AddressSight:
+        """What is there now. An answer that does not come is in `error`."""
+
+    def remove(self) -> None:
+        """Stop keepalived there, and remove what was put there and the address."""
 
 
 class Store(Protocol):

@@ -100,6 +100,12 @@ def _tables(found: Standing, *, wide: bool) -> None:
         typer.echo()
         routers = [(str(r.id), r.state, r.in_flight, r.requests, r.reason) for r in found.routers]
         table(("router", "state", "in flight", "requests", "why"), routers)
+    if found.addresses:
+        typer.echo()
+        addresses = [
+            (a.address, a.router, a.state, ",".join(a.standby) or "-", a.reason) for a in found.addresses
+        ]
+        table(("address", "router", "state", "standby", "why"), addresses)
     if wide and any(n.gpus for n in found.nodes):
         from distctl.cli.gpus import GPU_COLUMNS, gpu_rows
 
@@ -175,6 +181,19 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
                 },
             }
             for r in found.routers
+        ],
+        "addresses": [
+            {
+                "router": a.router,
+                "intent": {"address": a.address},
+                "observed": {
+                    "state": a.state,
+                    "reason": a.reason,
+                    "holders": list(a.holders),
+                    "standby": list(a.standby),
+                },
+            }
+            for a in found.addresses
         ],
     }
 

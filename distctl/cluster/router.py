@@ -13,9 +13,11 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
+from distctl.cluster.router_spec import NO_LOG
 from distctl.cluster.spec import (
     Admission,
     Limits,
+    LogSpec,
     Policy,
     PrefixSpec,
     RequestTimeouts,
@@ -122,6 +124,7 @@ class RouterView:
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
     needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
+    log: LogSpec = NO_LOG  # of requests
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
 
 

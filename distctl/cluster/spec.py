@@ -16,7 +16,7 @@ from distctl.cluster.healing import HealingSpec
 from distctl.cluster.image import NVIDIA
 from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
 from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
-from distctl.cluster.router_spec import Limits, RouterSpec, TlsSpec
+from distctl.cluster.router_spec import Limits, LogSpec, RouterSpec, TlsSpec
 
 __all__ = [
     "MOST_DEVICES",
@@ -27,6 +27,7 @@ __all__ = [
     "Container",
     "Endpoint",
     "Limits",
+    "LogSpec",
     "Login",
     "ModelSpec",
     "Node",

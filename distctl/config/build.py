@@ -14,6 +14,7 @@ from distctl.cluster.spec import (
     Become,
     Connection,
     Limits,
+    LogSpec,
     ModelSpec,
     Node,
     RouterSpec,
@@ -48,6 +49,7 @@ from distctl.config.settings import (
     SshSection,
     TimeoutsSection,
 )
+from distctl.config.shared import shared_address
 from distctl.config.units import show_duration
 from distctl.config.values import address_problem, is_node_name, name_hint
 from distctl.errors import InputError
@@ -275,12 +277,19 @@ def source(text: str, base: File) -> Source:
     return Source("folder", str(absolute(text, base)))
 
 
-def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: File) -> RouterSpec:
-    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here."""
+def router_spec(
+    cluster: str, name: str, said: RouterSection, places: tuple[str, ...], base: File
+) -> RouterSpec:
+    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here.
+
+    Places that share one listen everywhere: the address comes and goes.
+    """
+    shared = shared_address(cluster, name, said.address, said.keepalived, places)
     return RouterSpec(
         name=name,
         on=places,
-        address=said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
+        shared=shared,
+        address="0.0.0.0" if shared else said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
         http_port=said.ports.http,
         grpc_port=said.ports.grpc,
         metrics_port=said.ports.metrics,
@@ -290,6 +299,7 @@ def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: F
         tls=_tls(said.tls, base),
         auth=said.auth,
         ready=said.ready,
+        log=LogSpec(**said.log.model_dump()),
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
 

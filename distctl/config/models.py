@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from distctl.cluster.spec import Policy
+from distctl.cluster.spec import LogSpec, Policy
 from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.sections import Secret, Section
 from distctl.config.settings import Settings
+from distctl.config.shared import KeepalivedSection
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,
@@ -28,6 +29,8 @@ from distctl.config.values import (
     Text,
     refuse,
 )
+
+SMALLEST_FILE = 1024 * 1024  # bytes
 
 
 class GroupSection(Settings):
@@ -150,14 +153,36 @@ class LimitsSection(Section):
     )
 
 
+class LogSection(Section):
+    """What became of each request, one line of JSON each; `distctl logs ROUTER` reads it."""
+
+    to: Literal["file", "journal", "off"] = Field(
+        default="file", description="a rotated file, the machine's journal, or nowhere"
+    )
+    keep: Size = Field(
+        default=LogSpec().keep, description="the size of all files of one place together (100MiB)"
+    )
+    files: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=LogSpec().files, description="into how many files it is divided"
+    )
+
+    @model_validator(mode="after")
+    def _worth_a_file(self) -> Self:
+        if self.keep < self.files * SMALLEST_FILE:
+            refuse("`keep` leaves less than 1MiB for a file", "raise it, or lower `files`")
+        return self
+
+
 class RouterSection(Section):
     """A router: one HAProxy on each of its places."""
 
     on: Annotated[list[Text], Field(min_length=1)] = Field(description="node names, or local: this machine")
     address: Host | None = Field(
         default=None,
-        description="the address to listen on; absent: every interface of a node, 127.0.0.1 for local",
+        description="where clients find it: one place listens there alone, several share it by keepalived; "
+        "absent: every interface of a node, 127.0.0.1 for local",
     )
+    keepalived: KeepalivedSection | None = None
     ports: RouterPorts = RouterPorts()
     replay_limit: Size = Field(
         default=128 * 1024, description="the largest request that can be sent again (128KiB)"
@@ -173,6 +198,7 @@ class RouterSection(Section):
         default="none", description="keys: clients need an API key, see `distctl key`"
     )
     limits: LimitsSection | None = None
+    log: LogSection = LogSection()
     ready: Literal["all", "any"] = Field(
         default="all", description="it is ready when all wanted models have a ready server, or any server is"
     )

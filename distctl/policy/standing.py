@@ -18,6 +18,7 @@ from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import counts
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.holders import AddressStanding, address_standings
 from distctl.policy.wish import answering
 
 WRONG = "wrong GPU"
@@ -88,6 +89,7 @@ class Standing:
     nodes: tuple[NodeStanding, ...]
     models: tuple[ModelStanding, ...]
     routers: tuple[RouterStanding, ...]
+    addresses: tuple[AddressStanding, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +99,7 @@ class Standing:
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
             and all(r.state == "running" for r in self.routers)
+            and all(a.whole for a in self.addresses)
         )
 
 
@@ -159,7 +162,7 @@ def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     nodes = tuple(_node(node, sights) for node in spec.nodes)
     models = tuple(_models(spec, sights))
     routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
-    return Standing(nodes, models, routers)
+    return Standing(nodes, models, routers, address_standings(spec, snapshot))
 
 
 def _node(node: Node, sights: Sights) -> NodeStanding:

@@ -77,6 +77,7 @@ def router_view(
         tls=place.tls,
         keys=tuple(sorted(record.keys.values())) if wanted.auth == "keys" else None,
         limits=wanted.limits,
+        log=wanted.log,
         drops_root=place.drops_root,
         needed=_needed(spec, record, pools) if wanted.ready == "all" else (),
     )

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
+from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
@@ -28,7 +29,9 @@ class Wish:
     servers while replicas join and leave (`growing`), `settled` of those at the end; `configs` a router to
     the digest of its file as the record has it now. `awaited` are draining nodes whose last request somebody
     waits for; `stateful` are models whose open sequences and streams a new version in their place would end;
-    `unread` says of models why nothing is known of their state.
+    `unread` says of models why nothing is known of their state. `addresses` are what keepalived is to be on
+    places that share one, `address_settings` the words for it that running ones show; `unshared` says of
+    places why they cannot.
     """
 
     spec: Spec
@@ -52,6 +55,9 @@ class Wish:
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
     unread: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
+    address_settings: Mapping[RouterId, str] = field(default_factory=dict)
+    unshared: Mapping[RouterId, Unfit] = field(default_factory=dict)
 
     @cached_property
     def _models(self) -> Mapping[ServerId, tuple[str, ...]]:

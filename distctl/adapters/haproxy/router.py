@@ -53,7 +53,7 @@ class HaproxyRouter:
         """Bring the router to the view; see `ports.RouterControl`."""
         until = time.monotonic() + deadline
         rendered, groups = render(view), groups_of(view)
-        written = self._folder.write(rendered, _left(until))
+        written = self._folder.write(rendered, view.log, _left(until))
         before = self._master.read()
         took = self._start(rendered, groups, before, until)
         lines = before.worker.lines if before else {}
