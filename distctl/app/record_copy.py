@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distctl.cluster.lease import said
-from distctl.errors import InputError, Refused
+from distctl.errors import InputError, Refused, StoreError
 
 if TYPE_CHECKING:
     from distctl.adapters.store import SqlStore
     from distctl.app.session import Session
+    from distctl.ports import Clock
 
 LEASE = 300.0  # seconds; a record is copied in a few
+OPEN_SECONDS = 5.0  # how long another process may still read the old file
 
 
 def copy_record(session: Session, file: Path | None) -> Path:
@@ -40,11 +42,12 @@ def copy_record(session: Session, file: Path | None) -> Path:
         lease = old.acquire(session.owner, "copying the record", seconds=LEASE)
         try:
             session.store.become(old)
-            return _set_aside(file, session.clock.now())
-        finally:
+        except BaseException:
             old.release(lease)
+            raise
     finally:
         old.close()
+    return _set_aside(file, session.clock)  # with its lease held: nobody has written to it since
 
 
 def _refuse_led(old: SqlStore) -> None:
@@ -56,6 +59,16 @@ def _refuse_led(old: SqlStore) -> None:
         )
 
 
-def _set_aside(file: Path, now: float) -> Path:
-    day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+def _set_aside(file: Path, clock: Clock) -> Path:
+    """Rename it once nobody has it open: SQLite's log beside it, which goes then, cannot be renamed with it."""
+    log = file.with_name(f"{file.name}-wal")
+    deadline = clock.now() + OPEN_SECONDS
+    while log.exists():
+        if clock.now() >= deadline:
+            raise StoreError(
+                f"{file}: the record was copied, but another process has this file open",
+                hint=f"see `fuser {file}` for which; then move the file away, since it is used no more",
+            )
+        clock.sleep(0.1)
+    day = datetime.fromtimestamp(clock.now(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     return file.rename(file.with_name(f"{file.name}.moved-{day}"))

@@ -101,6 +101,7 @@ def session(tmp_path, url, store, clock):
 
 def test_the_file_is_set_aside_once_it_was_copied(old, session, store, tmp_path):
     old.release(old.holder())
+    old.close()
     left = copy_record(session, tmp_path / "old.db")
     assert not (tmp_path / "old.db").exists()
     assert left.name.startswith("old.db.moved-")
@@ -108,6 +109,13 @@ def test_the_file_is_set_aside_once_it_was_copied(old, session, store, tmp_path)
     again = SqlStore(f"sqlite:///{left}", clock=FakeClock())
     assert again.load() == store.load()
     again.close()
+
+
+def test_a_file_that_somebody_has_open_is_not_renamed_under_them(old, session, store, tmp_path):
+    old.release(old.holder())
+    with pytest.raises(StoreError, match="was copied, but another process has this file open"):
+        copy_record(session, tmp_path / "old.db")
+    assert store.load() == old.load()
 
 
 def test_one_that_is_in_use_is_not_copied(old, session, tmp_path):
