@@ -60,7 +60,7 @@ def _refuse_led(old: SqlStore) -> None:
 
 
 def _set_aside(file: Path, clock: Clock) -> Path:
-    """Rename it once nobody has it open: SQLite's log beside it, which goes then, cannot be renamed with it."""
+    """Rename it once nobody has it open: the log beside it, which goes then, cannot be renamed with it."""
     log = file.with_name(f"{file.name}-wal")
     deadline = clock.now() + OPEN_SECONDS
     while log.exists():
