@@ -111,6 +111,11 @@ SQLSTATES = (
 )
 TEXTS = (
     Trouble(
+        "invalid connection option|invalid .* value|bad value for",
+        "the URL has a parameter that the driver does not take",
+        "see what stands after `?` in `store.url`",
+    ),
+    Trouble(
         "password authentication failed|no password supplied|empty password",
         "the server refuses the password",
         "see `store: {password: ...}` in the inventory",
@@ -156,9 +161,9 @@ def trouble(error: SQLAlchemyError) -> Trouble:
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return next((known for known in SQLSTATES if state.startswith(known.matches)), OTHER)
-    if not isinstance(error, OperationalError):
-        return OTHER
-    return next((known for known in TEXTS if re.search(known.matches, str(error.orig), re.IGNORECASE)), LOST)
+    otherwise = LOST if isinstance(error, OperationalError) else OTHER
+    said = str(error.orig)
+    return next((known for known in TEXTS if re.search(known.matches, said, re.IGNORECASE)), otherwise)
 
 
 def in_words(error: SQLAlchemyError, name: str) -> StoreError:
