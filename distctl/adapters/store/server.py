@@ -30,11 +30,11 @@ ARGUMENTS: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
     "prepare_threshold": None,
 }
-# Our statements take milliseconds. A process that was stopped in the middle of a transaction holds everybody
-# up no longer than the last of these.
+# Our statements take milliseconds. A process that was stopped in the middle of a transaction is cut off by
+# the last of these, before whoever waits for it gives up.
 TIMEOUTS = (
     "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '10s'; "
-    "SET LOCAL idle_in_transaction_session_timeout = '15s'"
+    "SET LOCAL idle_in_transaction_session_timeout = '8s'"
 )
 CREATING = 0x64697374  # "dist": the advisory lock of whoever makes the tables
 

@@ -225,6 +225,19 @@ def test_a_write_waits_for_another_one_and_says_so_in_the_end(server, url, store
     assert [e.text for e in store.events()] == ["event 1"]
 
 
+@pytest.mark.nightly
+def test_a_write_gives_up_when_another_one_has_no_end(server, url, store):
+    store.open()
+    where = f"host={server.folder} port={server.port} user=boss dbname={name_in(url)}"
+    with psycopg.connect(where) as psql:
+        psql.execute("SELECT * FROM meta FOR UPDATE")
+        with pytest.raises(StoreError, match="another write has gone on for 10 s"):
+            store.commit(None, [event(1)])
+        psql.rollback()
+    store.commit(None, [event(2)])
+    assert [e.text for e in store.events()] == ["event 2"]
+
+
 @pytest.mark.parametrize(
     ("state", "says"),
     [("55P03", "another write has gone on"), ("57014", "more than 15 s"), ("25P03", "stopped in the middle")],
