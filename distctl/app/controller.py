@@ -102,7 +102,7 @@ class Controller:
             self._revision = record.revision.number
         session, watch = self._watching
         session.remember(record)
-        return Seen(session.spec, record, watch.look(record))
+        return Seen(session.spec, record, watch.look(record), capacities=session.concurrency)
 
     def _new_watch(self, revision: Revision) -> tuple[Session, Watch]:
         session = self._eyes.enter_context(self._open())
@@ -123,6 +123,9 @@ class Controller:
             return Ended(clock.now(), busy=True, text=error.message)
         except Interrupted:
             return Ended(clock.now(), failed=True, text="the pass was ended between two steps")
+        finally:
+            if self._watching is not None:
+                self._watching[1].hurry()
         return Ended(clock.now(), failed=failed, text=f"{text} ({clock.now() - begun:.1f} s)")
 
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
