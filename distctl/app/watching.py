@@ -15,7 +15,7 @@ from distctl.app.session import Session
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight, Snapshot
-from distctl.cluster.spec import RouterId, Server, ServerId
+from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.errors import DistctlError
 
 WIDTH = 32  # ways that are found at once; one to a node that is cut takes a second
@@ -51,9 +51,8 @@ class Watch:
 
         Whoever could not be asked yet is told as that. Nodes themselves are not looked at.
         """
-        servers = [server for node in self._session.whole(record) for server in node.servers]
         routers = sorted({*self._session.spec.router_ids, *record.routers})
-        targets, lost = self._targets(servers)
+        targets, lost = self._targets(self._session.whole(record))
         self._poller.aim(targets, {router: self._glance(router) for router in routers})
         return Snapshot(
             at=self._session.clock.now(),
@@ -65,8 +64,10 @@ class Watch:
         """Asks one router. Its port is made when it is first asked, since that may need its node."""
         return lambda: self._session.world.router(router).glance()
 
-    def _targets(self, servers: Sequence[Server]) -> tuple[list[Target], dict[ServerId, ServerSight]]:
+    def _targets(self, nodes: Sequence[Node]) -> tuple[list[Target], dict[ServerId, ServerSight]]:
         """The servers that can be asked, and for the others why not."""
+        keyless = {node.name for node in nodes if node.external}
+        servers = (server for node in nodes for server in node.servers)
         self._ways = {s: self._ways.get(s) or self._finders.submit(self._way, s) for s in servers}
         wait(self._ways.values(), timeout=FIRST)
         targets: list[Target] = []
@@ -76,7 +77,8 @@ class Watch:
                 lost[server.id] = ServerSight(server.id, error="the way to it is not found yet")
                 continue
             try:
-                targets.append(replace(way.result(), key=self._key(server)))
+                key = "" if server.id.node in keyless else self._key(server)
+                targets.append(replace(way.result(), key=key))
             except DistctlError as error:
                 lost[server.id] = ServerSight(server.id, error=error.message)
                 del self._ways[server]
@@ -88,8 +90,6 @@ class Watch:
 
     def _key(self, server: Server) -> str:
         """The key of a server as far as it is known."""
-        if self._session.node(server.id.node).external:
-            return ""
         reading = self._keys.get(server.id)
         if reading is not None and not reading.done():
             return ""
