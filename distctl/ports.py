@@ -198,8 +198,17 @@ class AddressControl(Protocol):
     def apply(self, view: AddressView) -> None:
         """Make keepalived be as the view says: started, or told anew without letting go of the address."""
 
-    def give_up(self) -> bool:
-        """Let another place have the address; False when it stays, as none is there to take it."""
+    def give_up(self, view: AddressView) -> bool:
+        """Let another place have the address; False when it stays, as none is there to take it.
+
+        Connections that are open go on here, where the others were told to `relay` before.
+        """
+
+    def relay(self, view: AddressView, giver: str) -> bool:
+        """Send on what belongs to no connection here to the place that gives the address up, by its own.
+
+        False where the place cannot do that: connections that are open end then with the move.
+        """
 
     def look(self) -> AddressSight:
         """What is there now. An answer that does not come is in `error`."""

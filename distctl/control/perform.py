@@ -30,6 +30,7 @@ from distctl.errors import DistctlError, HealthGateFailed, NodeError, RouterErro
 from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
+    GiveUpAddress,
     InstallEnvironment,
     InstallRuntime,
     Join,
@@ -39,6 +40,7 @@ from distctl.policy.operations import (
     Prune,
     PullImage,
     PushModel,
+    RelayConnections,
     ReleaseAddress,
     RemoveNode,
     RemoveServers,
@@ -281,14 +283,22 @@ def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
 
 
 def _share(job: Job, op: ShareAddress, report: Report) -> None:
+    job.world.address(op.router).apply(job.addresses[op.router])
+    report(f"waiting until a place has {op.address}")
+    _await_holder(job, op)
+
+
+def _give_up(job: Job, op: GiveUpAddress, report: Report) -> None:
+    report("letting another place have the address")
     view, control = job.addresses[op.router], job.world.address(op.router)
-    if view.yields:
-        report("letting another place have the address")
-        report("" if control.give_up() else f"no other place takes {op.address}: it stays")
+    if not control.give_up(view):
+        report(f"no other place takes {op.address}: it stays")
     control.apply(view)
-    if not view.yields:
-        report(f"waiting until a place has {op.address}")
-        _await_holder(job, op)
+
+
+def _relay(job: Job, op: RelayConnections, report: Report) -> None:
+    if not job.world.address(op.router).relay(job.addresses[op.router], job.addresses[op.giver].source):
+        report(f"no nftables there: what is open to {op.giver.place} ends with the move")
 
 
 def _await_holder(job: Job, op: ShareAddress) -> None:
@@ -303,10 +313,8 @@ def _await_holder(job: Job, op: ShareAddress) -> None:
 
 
 def _release(job: Job, op: ReleaseAddress, report: Report) -> None:
-    report("letting another place have the address")
-    control = job.world.address(op.router)
-    control.give_up()
-    control.remove()
+    report("stopping keepalived")
+    job.world.address(op.router).remove()
 
 
 def _remove(job: Job, op: RemoveNode, report: Report) -> None:
@@ -352,6 +360,8 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
     ShareAddress: _share,
+    GiveUpAddress: _give_up,
+    RelayConnections: _relay,
     ReleaseAddress: _release,
     RemoveNode: _remove,
     RemoveServers: _remove_servers,

@@ -250,8 +250,35 @@ class ShareAddress(OnRouter):
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUpAddress(OnRouter):
+    """Let another place have a router's shared address; what is open goes on where it is."""
+
+    address: str
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"give up address {self.address} at {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConnections(OnRouter):
+    """Have a place send on what is open to another one, which is about to give the address up."""
+
+    address: str
+    giver: RouterId
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"leave what is open to {self.address} with {self.giver.place}, at {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseAddress(OnRouter):
-    """Let another place have a router's shared address, and end keepalived on this one."""
+    """End keepalived on a place, and with it its part in a router's shared address."""
 
     sign: Sign = Sign.REMOVE
 
@@ -307,6 +334,8 @@ Operation: TypeAlias = (
     | SetRouterUp
     | StopRouter
     | ShareAddress
+    | GiveUpAddress
+    | RelayConnections
     | ReleaseAddress
     | RemoveNode
     | Prune
