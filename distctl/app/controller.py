@@ -109,6 +109,10 @@ class Controller:
         return_to(session, revision)
         return session, self._eyes.enter_context(closing(Watch(session)))
 
+    def note(self, news: Sequence[Change]) -> None:
+        """Write observations down; see `Helm`."""
+        self._base.store.commit(None, news)
+
     # --- acting -------------------------------------------------------------------------------------
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
