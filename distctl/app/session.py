@@ -252,7 +252,7 @@ class Session:
                 peers_of(self.spec, router, lambda place: _address(self.node(place).serve_address)),
                 ends(record, self.spec, router),
             ),
-            models=Models(self.stateful(record), self._concurrency, self.sequences(record)),
+            models=Models(self.stateful(record), self.concurrency, self.sequences(record)),
         )
 
     def natures(self, record: Record) -> dict[str, Nature]:
@@ -279,7 +279,7 @@ class Session:
         return {name: here[name] or Sequences(n.idle) for name, n in natures.items() if n.idle}
 
     @cached_property
-    def _concurrency(self) -> dict[str, int]:
+    def concurrency(self) -> dict[str, int]:
         """How many requests one server can use at once, of the models whose configuration lies here."""
         from distctl.policy.capacity import concurrency
 
@@ -345,7 +345,8 @@ class Session:
         from distctl.policy.addresses import address_views, unfit
 
         spec = self.spec if wish.prune else self.routed
-        views = address_views(spec, record)
+        leaving = address_views(self.routed, record)
+        views = {id: replace(view, yields=True) for id, view in leaving.items()} | address_views(spec, record)
         unshared = {}
         for id in spec.router_ids:
             shared, sight = spec.router(id.router).shared, snapshot.nodes.get(id.place)

@@ -76,7 +76,8 @@ def address_view(
         source=own[1],
         peers=tuple(sorted(other[1] for other in others if other)),
         check_port=wanted.metrics_port,
-        yields=router.place in draining,
+        client_ports=(wanted.http_port, wanted.grpc_port),
+        yields=bool({router.place, str(router)} & set(draining)),
     )
 
 
@@ -84,10 +85,10 @@ def address_views(spec: Spec, record: Record) -> dict[RouterId, AddressView]:
     """Every place's, as far as they can share. A place that drains draws back, and so does a router."""
     nodes = {intent.node for intent in record.intents.values() if intent.draining}
     lives = {id: fate.life for id, fate in fates(spec, record).items()}
-    ending = {id: {id.place} if life is Life.DRAIN else set() for id, life in lives.items()}
+    ending = {id: {id.place} if life is not Life.RUN else set() for id, life in lives.items()}
     views = (
         address_view(spec, record.facts, id, draining=nodes | ending[id])
         for id, life in lives.items()
-        if life is not Life.STOP
+        if life is not Life.STOP or id in record.routers
     )
     return {view.id: view for view in views if view}

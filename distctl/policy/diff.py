@@ -20,7 +20,7 @@ from distctl.policy.operations import DrainRouter, SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
-from distctl.policy.sharing import addressed, release, share
+from distctl.policy.sharing import addressed, give_up, release, share
 from distctl.policy.wish import Wish
 from distctl.policy.work import Work
 
@@ -63,12 +63,12 @@ def _routers(work: Work) -> None:
     for router in ids:
         if work.wish.fate(router).life is Life.RUN:
             _router(work, router)
+    for router in sorted(work.record.routers - set(ids)):
+        _leftover_router(work, router)
     share(work)
     for router in ids:
         if work.wish.fate(router).life is not Life.RUN:
             _ending_router(work, router)
-    for router in sorted(work.record.routers - set(ids)):
-        _leftover_router(work, router)
 
 
 def _router(work: Work, router: RouterId) -> None:
@@ -90,8 +90,11 @@ def _ending_router(work: Work, router: RouterId) -> None:
     elif sight is None or sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error if sight else "it was not looked at"))
     else:
-        step = StopRouter(router) if fate.life is Life.STOP else DrainRouter(router)
-        work.closing.add(work.draft.add(step, fate.why, work.routers | addressed(work, router)))
+        operation = StopRouter(router) if fate.life is Life.STOP else DrainRouter(router)
+        step = work.draft.add(operation, fate.why, work.routers | addressed(work, router))
+        work.closing.add(step)
+        if fate.life is Life.STOP:
+            release(work, router, fate.why, {step})
 
 
 def _bring(work: Work, router: RouterId, sight: RouterSight) -> None:
@@ -135,8 +138,10 @@ def _leftover_router(work: Work, router: RouterId) -> None:
     elif sight is not None and sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error))
     else:
-        needs = release(work, router, "it left the file")
-        work.closing.add(work.draft.add(StopRouter(router), "it left the file", needs))
+        needs = give_up(work, router, "it left the file: another place takes the address first")
+        stop = work.draft.add(StopRouter(router), "it left the file", needs)
+        release(work, router, "it left the file", {stop})
+        work.closing.add(stop)
 
 
 def _settle(work: Work, router: RouterId) -> None:

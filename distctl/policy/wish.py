@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
+from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
 from distctl.policy.devices import all_lost
+from distctl.policy.health import gone_servers
 from distctl.policy.lives import RUN, Fate
 from distctl.policy.placement import Ground, Place, Placement, place
 
@@ -29,10 +31,11 @@ class Wish:
     server to the digest of its whole start script; `structures` a router to the digest of its pools and
     servers while replicas join and leave (`growing`), `settled` of those at the end; `configs` a router to
     the digest of its file as the record has it now. `awaited` are draining nodes whose last request somebody
-    waits for; `stateful` are models whose open sequences and streams a new version in their place would end;
-    `unread` says of models why nothing is known of their state. `addresses` are what keepalived is to be on
-    places that share one, `address_settings` the words for it that running ones show; `unshared` says of
-    places why they cannot.
+    waits for; unless it is `attended`, no step waits for what comes up by itself; `gone` are servers that
+    nobody has reached for long; `stateful` are models whose open sequences and streams a new
+    version in their place would end; `unread` says of models why nothing is known of their state.
+    `addresses` are what keepalived is to be on places that share one, `address_settings` the words for it
+    that running ones show; `unshared` says of places why they cannot.
     """
 
     spec: Spec
@@ -53,6 +56,8 @@ class Wish:
     left: tuple[RouterId, ...] = ()  # routers that left it and can be told what to be
     prune: bool = False
     awaited: frozenset[str] = frozenset()
+    attended: bool = True
+    gone: frozenset[ServerId] = frozenset()
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -103,19 +108,36 @@ def unreachable(spec: Spec, snapshot: Snapshot) -> frozenset[str]:
 
 def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[dict[str, Count], Placement]:
     """How many replicas each model gets, and where."""
-    numbers = counts(spec, record.pins)
+    numbers = counts(spec, record.pins, record.sized)
+    ground = ground_of(spec, record, snapshot)
+    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
+    """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
     answers = answering(snapshot)
-    ground = Ground(
+    shut = {place for place, replica in record.places.items() if replica.slot is SlotState.OFF}
+    return Ground(
         existing=frozenset(record.places),
         outside=frozenset(p for p in answers if p[0].node in external),
-        answering=answers,
+        answering=answers - shut,
         draining=frozenset(i.node for i in record.intents.values() if i.draining),
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
+        gone=gone_servers(record, snapshot),
+        busy=_busy(snapshot),
     )
-    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def _busy(snapshot: Snapshot) -> Mapping[Place, int]:
+    """What every router has in flight and queued at each replica."""
+    found = Counter[Place]()
+    for router in snapshot.routers.values():
+        for model, server, slot in router.slots:
+            found[server, model] += slot.in_flight + slot.queued
+    return found
 
 
 def growing(record: Record, placement: Placement) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
 from distctl.adapters.haproxy.folder import Change, RouterFolder
 from distctl.adapters.haproxy.living import tell_draining, tell_living
@@ -14,7 +15,7 @@ from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
-from distctl.commands.haproxy.kinds import HELD
+from distctl.commands.haproxy.kinds import HELD, HOLD
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector, Result
 
@@ -75,25 +76,29 @@ class HaproxyRouter:
         """What the router is now; see `ports.RouterControl`."""
         try:
             folder = self._folder.look(TIMEOUT)
+        except (DistctlError, OSError) as error:
+            return RouterSight(self._id, running=False, error=str(error))
+        return replace(self.glance(), config=folder.config, lost=folder.lost, outdated=folder.outdated)
+
+    def glance(self) -> RouterSight:
+        """What its workers say over the socket alone; see `ports.RouterControl`."""
+        try:
             seen = self._master.read()
         except (DistctlError, OSError) as error:
             return RouterSight(self._id, running=False, error=str(error))
         if seen is None:
-            return RouterSight(self._id, running=False, config=folder.config)
+            return RouterSight(self._id, running=False)
         if not seen.worker.pid:
-            return RouterSight(self._id, running=True, config=folder.config, error="no worker answered")
+            return RouterSight(self._id, running=True, error="no worker answered")
         return RouterSight(
             self._id,
             running=True,
             pid=seen.worker.pid,
             structure=seen.worker.structure,
-            config=folder.config,
             slots=_sights(seen),
             old_workers=seen.processes.old,
             held=_held(seen),
-            lost=folder.lost,
             stopping=seen.worker.stopping,
-            outdated=folder.outdated,
         )
 
     def close(self) -> None:
@@ -253,22 +258,26 @@ def _failed(seen: Reading, place: wire.Place) -> bool:
 
 
 def _held(seen: Reading) -> dict[str, int]:
-    """By model: how many requests are in its backends for a model without a server."""
+    """By model: how many requests wait for a first server; what one has by now waits no more."""
     found: dict[str, int] = {}
     for (backend, name), count in seen.counts.items():
-        if name == wire.WHOLE and backend.endswith(HELD) and (model := model_of(backend)):
-            found[model] = found.get(model, 0) + count.in_flight
-    return found
+        if backend.endswith(HELD) and (model := model_of(backend)):
+            waiting = count.in_flight if name == wire.WHOLE else -count.in_flight if name != HOLD else 0
+            found[model] = found.get(model, 0) + waiting
+    return {model: max(0, waiting) for model, waiting in found.items()}
 
 
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:
     """Every slot of every pool, all backends and workers summed."""
     found = []
+    by_slot: dict[tuple[str | None, str], list[wire.Count]] = {}
+    for (backend, slot), count in seen.counts.items():
+        by_slot.setdefault((model_of(backend), slot), []).append(count)
     for (backend, slot), line in sorted(seen.worker.lines.items()):
         model = model_of(backend)
         if model is None or backend != f"{model}_r":
             continue
-        counts = [count for (b, s), count in seen.counts.items() if s == slot and model_of(b) == model]
+        counts = by_slot[model, slot]
         check = seen.counts[backend, slot].check
         sight = SlotSight(
             state=line.state,

@@ -110,11 +110,11 @@ HEALTH_HEADER = (
 def health_file(groups: Iterable[Group], lines: Lines) -> str:
     """HAProxy's server state file for the next worker: which slots run now, so that it starts from there.
 
-    A slot that did not run, or was not there, begins as DOWN and comes up by its checks; without a worker before
-    (`lines` is empty) one that is to be ready begins as UP, as with HAProxy alone: clients that find the port
-    open before the first check are not refused. Slots that are off
-    are left out: their state stands in the configuration. Only checked backends read the file, since loading
-    a tracking server's state as well leaves it in maintenance for ever (HAProxy 2.8).
+    A slot that did not run, or was not there, begins as DOWN and comes up by its checks; at a launch
+    (`lines` is empty) what is to be ready begins as UP, as HAProxy itself has it: clients that find the port
+    open before the first check are not refused. Slots that are off are left out: their state stands in the
+    configuration. Only checked backends read the file, since loading a tracking server's state as well leaves
+    it in maintenance for ever (HAProxy 2.8).
     """
     rows = ["1", HEALTH_HEADER]
     for group in groups:
