@@ -291,7 +291,10 @@ def _share(job: Job, op: ShareAddress, report: Report) -> None:
 def _give_up(job: Job, op: GiveUpAddress, report: Report) -> None:
     report("letting another place have the address")
     view, control = job.addresses[op.router], job.world.address(op.router)
-    if not control.give_up(view):
+    mates = (
+        other for id, other in job.addresses.items() if id.router == op.router.router and id != op.router
+    )
+    if not control.give_up(view, chained=any(other.yields for other in mates)):
         report(f"no other place takes {op.address}: it stays")
     control.apply(view)
 

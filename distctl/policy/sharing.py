@@ -54,16 +54,20 @@ def share(work: Work) -> None:
 def give_up(work: Work, router: RouterId, why: str) -> set[int]:
     """The step that moves an address away from a place before its router goes; none where it shares none.
 
-    The others are told before it to leave what is open with that place.
+    Those who may take it are told before to leave what is open with that place.
     """
     sight = work.snapshot.addresses.get(router)
     if sight is None or not sight.running or router not in work.wish.addresses:
         return set()
     address = _address(work, router)
-    others = [o for o, _ in _sights(work, running=True) if o.router == router.router and o != router]
+    takers = [
+        other
+        for other, _ in _sights(work, running=True)
+        if other.router == router.router and other != router and not work.wish.addresses[other].yields
+    ]
     needs = {
-        work.draft.add(RelayConnections(other, address, router), f"{router.place} gives the address up")
-        for other in others
+        work.draft.add(RelayConnections(taker, address, router), f"{router.place} gives the address up")
+        for taker in takers
     }
     return {work.draft.add(GiveUpAddress(router, address), why, needs)}
 

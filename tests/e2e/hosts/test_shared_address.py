@@ -243,3 +243,20 @@ def test_new_settings_are_told_without_letting_go_of_the_address(pair: Pair) -> 
     load.report.require_whole()
     assert said.count("share address") >= 2
     assert pair.holder() is holder
+
+
+@pytest.mark.nightly
+def test_a_host_without_power_is_followed_and_up_makes_it_whole(pair: Pair, figure: Figure) -> None:
+    pair.standby()
+    holder, other = pair.holder(), pair.other()
+    with Probe(pair.address) as probe:
+        holder.power_cut()
+        time.sleep(2.5)
+    figure(f"host without power: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
+    assert pair.has(other)
+    assert probe.gap < DEAD
+    require_answers(pair)
+    holder.boot()
+    assert "share address" in pair.operator.run("up", "-y").stdout
+    pair.standby()
+    assert pair.holder() is other
