@@ -93,8 +93,6 @@ def test_the_giver_answers_for_the_address_no_more_before_it_is_on_loopback(chai
     assert ("nft delete table" in script) is not chained
 
 
-def test_a_place_that_takes_part_again_ends_its_loan_once_nothing_is_open_and_one_that_draws_back_does_not() -> (
-    None
-):
+def test_a_loan_ends_once_nothing_is_open_and_the_place_takes_part_again() -> None:
     assert "ss -Htn state established src 10.0.1.10" in keepalived.accept(UNIT, VIEW)
     assert "ss -Htn" not in keepalived.accept(UNIT, replace(VIEW, yields=True))
