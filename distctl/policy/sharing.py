@@ -9,6 +9,7 @@ from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
 from distctl.policy.operations import (
     GiveUpAddress,
+    OnRouter,
     RelayConnections,
     ReleaseAddress,
     SetRouterUp,
@@ -56,9 +57,10 @@ def give_up(work: Work, router: RouterId, why: str) -> set[int]:
 
     Those who may take it are told before to leave what is open with that place.
     """
+    planned = _planned(work, GiveUpAddress, router)
     sight = work.snapshot.addresses.get(router)
-    if sight is None or not sight.running or router not in work.wish.addresses:
-        return set()
+    if planned or sight is None or not sight.running or router not in work.wish.addresses:
+        return planned
     address = _address(work, router)
     takers = [
         other
@@ -92,8 +94,14 @@ def _why(wanted: str, seen: str) -> str:
 
 def release(work: Work, router: RouterId, why: str, needs: set[int]) -> None:
     """Plan the end of keepalived on a place whose router has ended before."""
-    if router in carried(work.snapshot):
+    if router in carried(work.snapshot) and not _planned(work, ReleaseAddress, router):
         work.draft.add(ReleaseAddress(router), why, needs)
+
+
+def _planned(work: Work, kind: type[OnRouter], router: RouterId) -> set[int]:
+    """The steps of a kind for a router that stand in the plan already."""
+    steps = work.draft.steps
+    return {s.number for s in steps if isinstance(s.operation, kind) and s.operation.router == router}
 
 
 def _released(work: Work, router: str) -> set[int]:
@@ -111,7 +119,7 @@ def _release_strangers(work: Work) -> None:
     kept = known | (work.record.routers - set(work.wish.spec.router_ids))
     for router in carried(work.snapshot):
         if router not in kept:
-            work.draft.add(ReleaseAddress(router), "it has no address to share any more")
+            release(work, router, "it has no address to share any more", set())
 
 
 def carried(snapshot: Snapshot) -> list[RouterId]:
