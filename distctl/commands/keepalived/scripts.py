@@ -12,7 +12,7 @@ from distctl.commands.keepalived.handover import end_idle_loan, end_loan, lend, 
 from distctl.commands.keepalived.render import (
     CONFIG,
     DOORS,
-    DRAWN_BACK,
+    LESS,
     WISH,
     check_path,
     check_text,
@@ -67,7 +67,7 @@ def give_up(unit: units.Unit, view: AddressView, seconds: float, *, chained: boo
     It prints `kept` when it has not: no other place is there to take it. What is open goes on (`handover`);
     `chained`: what another place gave up before, and still has open, is sent on to it from here as until now.
     """
-    wish = write(f"{unit.folder}/{WISH}", f"{DRAWN_BACK}\n", 0o600)
+    wish = write(f"{unit.folder}/{WISH}", f"{LESS}\n", 0o600)
     return f"""{PATH}
 {_has(view.shared.address)} || exit 0
 {lend(unit, view)}
