@@ -16,7 +16,7 @@ from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
-from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
+from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight, Silence
 from distctl.cluster.spec import Endpoint, Server
 
 
@@ -117,6 +117,9 @@ class ServerControl(Protocol):
 
     def stop(self, server: Server, *, seconds: float) -> None:
         """SIGTERM, `seconds` for Triton's own exit, SIGKILL of the whole group, shared memory cleared."""
+
+    def silence(self, server: Server) -> Silence:
+        """How a server does not answer on its own node; NONE when it does. Raises NodeError."""
 
     def clear(self, server: Server) -> None:
         """Remove a stopped server's start script, links, key and log; nothing to do where it never was."""

@@ -105,6 +105,10 @@ class Controller:
         session.remember(record)
         return Seen(session.spec, record, look(session, record, deep=False), capacities=session.concurrency)
 
+    def note(self, news: Sequence[Change]) -> None:
+        """Write observations down; see `Helm`."""
+        self._base.store.commit(None, news)
+
     # --- acting -------------------------------------------------------------------------------------
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
