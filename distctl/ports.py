@@ -188,6 +188,9 @@ class RouterControl(Protocol):
     def look(self) -> RouterSight:
         """What the router is now, every worker counted. An answer that does not come is in `error`."""
 
+    def glance(self) -> RouterSight:
+        """The same without what lies on the disk there (`config`, `lost`): cheap enough for each second."""
+
     def stop(self, *, deadline: float) -> None:
         """Stop it once nothing is in flight, and remove what was put there."""
 
