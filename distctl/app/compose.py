@@ -162,7 +162,7 @@ class Makers:
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
     ) -> Mapping[ServerId, ServerSight]:
         """What many servers answer now; those that were given GPUs also tell which they see."""
-        from distctl.adapters.triton_http import observe_servers
+        from distctl.adapters.polling import observe_servers
         from distctl.errors import DistctlError
 
         def reached(server: Server) -> tuple[Endpoint, Endpoint | None]:

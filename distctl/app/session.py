@@ -248,7 +248,7 @@ class Session:
                 record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
             ),
-            models=Models(self.stateful(record), self._concurrency, self.sequences(record)),
+            models=Models(self.stateful(record), self.concurrency, self.sequences(record)),
         )
 
     def natures(self, record: Record) -> dict[str, Nature]:
@@ -275,7 +275,7 @@ class Session:
         return {name: here[name] or Sequences(n.idle) for name, n in natures.items() if n.idle}
 
     @cached_property
-    def _concurrency(self) -> dict[str, int]:
+    def concurrency(self) -> dict[str, int]:
         """How many requests one server can use at once, of the models whose configuration lies here."""
         from distctl.policy.capacity import concurrency
 

@@ -10,7 +10,7 @@ from distctl.cli.options import Format, InventoryFile, Output
 
 if TYPE_CHECKING:
     from distctl.app.session import Session
-    from distctl.policy.standing import NodeStanding, Standing
+    from distctl.policy.standing import ModelStanding, NodeStanding, Standing
 
 INTERVAL = 2.0  # seconds between two looks with --watch
 NO_CONTROLLER = (
@@ -92,9 +92,7 @@ def _tables(found: Standing, *, wide: bool) -> None:
     )
     table(headings, rows)
     typer.echo()
-    models = [
-        (m.name, m.state, f"{m.serving}/{m.wanted}", m.in_flight, m.queued, m.why) for m in found.models
-    ]
+    models = [(m.name, m.state, _replicas(m), m.in_flight, m.queued, m.why) for m in found.models]
     table(("model", "state", "replicas", "in flight", "queued", "why"), models)
     if found.routers:
         typer.echo()
@@ -111,6 +109,10 @@ def _tables(found: Standing, *, wide: bool) -> None:
 
         typer.echo()
         table(GPU_COLUMNS, gpu_rows(found.nodes))
+
+
+def _replicas(m: ModelStanding) -> str:
+    return f"{m.serving}/{m.wanted}" + (f" ({m.range})" if m.range else "")
 
 
 def _rows(n: NodeStanding, *, wide: bool) -> list[tuple[object, ...]]:
@@ -159,7 +161,7 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
         "models": [
             {
                 "model": m.name,
-                "intent": {"replicas": m.wanted, "why": m.why},
+                "intent": {"replicas": m.wanted, "range": m.range, "why": m.why, "since": m.since},
                 "observed": {
                     "state": m.state,
                     "ready": m.ready,

@@ -25,6 +25,7 @@ from distctl.cluster.remembered import (
     Record,
     Replica,
     Revision,
+    Sized,
 )
 from distctl.cluster.spec import RouterId, ServerId
 
@@ -61,6 +62,8 @@ __all__ = [
     "SetReplica",
     "SetRevision",
     "SetRouter",
+    "SetSized",
+    "Sized",
     "apply",
 ]
 
@@ -91,6 +94,13 @@ class DropPin:
     """Return to the file's count."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetSized:
+    """Demand decided a count."""
+
+    sized: Sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +209,7 @@ Change: TypeAlias = (
     | SetIntent
     | SetPin
     | DropPin
+    | SetSized
     | SetReplica
     | DropReplica
     | SetKnown
@@ -265,6 +276,11 @@ def _(change: SetPin, record: Record) -> Record:
 @_after.register
 def _(change: DropPin, record: Record) -> Record:
     return replace(record, pins=_without(record.pins, change.model))
+
+
+@_after.register
+def _(change: SetSized, record: Record) -> Record:
+    return replace(record, sized={**record.sized, change.sized.model: change.sized})
 
 
 @_after.register

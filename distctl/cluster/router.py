@@ -14,6 +14,7 @@ from functools import cached_property
 
 from distctl.cluster.keys import Key
 from distctl.cluster.router_spec import NO_LOG
+from distctl.cluster.scaling import Hold
 from distctl.cluster.spec import (
     Admission,
     Limits,
@@ -55,14 +56,6 @@ class Sequences:
 
     idle: float = 3600.0  # seconds without a request after which a server forgets one
     places: int = 0  # how many may be open in one server at once; 0: not known, so not bounded
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Requests to a model without a server wait for one instead of being refused."""
-
-    time: float = 60.0  # seconds that each waits at most
-    requests: int = 200  # that wait at once, in one router
 
 
 @dataclass(frozen=True, slots=True)

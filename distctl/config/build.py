@@ -41,6 +41,7 @@ from distctl.config.problems import Path, Problem, line_of
 from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
 from distctl.config.runtime import RuntimeSection
 from distctl.config.runtimes import kind_problems, runtime, secret
+from distctl.config.scaling import autoscale
 from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
@@ -247,13 +248,14 @@ def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
     return ModelSpec(
         name=name,
         source=source(said.source, base),
-        replicas=said.replicas,
+        replicas=said.replicas if isinstance(said.replicas, int) else said.replicas.min,
         where=dict(said.where),
         replay=said.replay,
         timeouts=request_timeouts(said.timeouts),
         policy=said.policy,
         prefix=prefix_spec(said.prefix or PrefixSection()) if said.policy == "prefix" else None,
         admission=_admission(said),
+        autoscale=autoscale(said.replicas, said.autoscale),
     )
 
 

@@ -161,7 +161,7 @@ def model_problems(model: ModelSpec, nodes: Mapping[str, Node]) -> Iterator[Prob
     if any(node.per_device for node in fitting):
         return  # how many servers those nodes have is known after a look at them
     servers = sum(len(node.servers) for node in fitting)
-    if not servers and model.replicas:
+    if not servers and model.most:
         yield _nowhere(model, nodes, fitting)
     elif model.replicas > servers:
         which = " that `where` asks for" if model.where else ""

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from distctl.cluster.spec import LogSpec, Policy
 from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
+from distctl.config.scaling import AutoscaleSection, Replicas, refuse_unfit
 from distctl.config.sections import Secret, Section
 from distctl.config.settings import Settings
 from distctl.config.shared import KeepalivedSection
@@ -92,9 +93,10 @@ class ModelSection(Section):
     source: ModelSource = Field(
         description="a folder, relative to the inventory, that is pushed; or node:/path"
     )
-    replicas: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=1, description="how many servers have it loaded"
+    replicas: Replicas = Field(
+        default=1, description="how many servers have it loaded, or a range in which demand decides"
     )
+    autoscale: AutoscaleSection | None = None
     where: dict[LabelKey, Text] = Field(default_factory=dict, description="labels that a node must have")
     replay: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether a unary request is sent once more when its server is lost"
@@ -117,6 +119,11 @@ class ModelSection(Section):
             refuse("`prefix` has no effect without that policy", "write policy: prefix, or remove it")
         if self.policy == "sequence" and self.replay == "on":
             refuse("a step of a sequence that is sent again counts twice", "remove replay: on")
+        return self
+
+    @model_validator(mode="after")
+    def _scales(self) -> Self:
+        refuse_unfit(self.replicas, self.autoscale)
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -97,10 +97,16 @@ def unreachable(spec: Spec, snapshot: Snapshot) -> frozenset[str]:
 
 def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[dict[str, Count], Placement]:
     """How many replicas each model gets, and where."""
-    numbers = counts(spec, record.pins)
+    numbers = counts(spec, record.pins, record.sized)
+    ground = ground_of(spec, record, snapshot)
+    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
+    """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
     answers = answering(snapshot)
-    ground = Ground(
+    return Ground(
         existing=frozenset(record.places),
         outside=frozenset(p for p in answers if p[0].node in external),
         answering=answers,
@@ -108,8 +114,17 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
+        busy=_busy(snapshot),
     )
-    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def _busy(snapshot: Snapshot) -> Mapping[Place, int]:
+    """What every router has in flight and queued at each replica."""
+    found = Counter[Place]()
+    for router in snapshot.routers.values():
+        for model, server, slot in router.slots:
+            found[server, model] += slot.in_flight + slot.queued
+    return found
 
 
 def growing(record: Record, placement: Placement) -> Record:

@@ -15,7 +15,7 @@ from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
-from distctl.commands.haproxy.kinds import HELD
+from distctl.commands.haproxy.kinds import HELD, HOLD
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector, Result
 
@@ -222,12 +222,13 @@ def _failed(seen: Reading, place: wire.Place) -> bool:
 
 
 def _held(seen: Reading) -> dict[str, int]:
-    """By model: how many requests are in its backends for a model without a server."""
+    """By model: how many requests wait for a first server; what one has by now waits no more."""
     found: dict[str, int] = {}
     for (backend, name), count in seen.counts.items():
-        if name == wire.WHOLE and backend.endswith(HELD) and (model := model_of(backend)):
-            found[model] = found.get(model, 0) + count.in_flight
-    return found
+        if backend.endswith(HELD) and (model := model_of(backend)):
+            waiting = count.in_flight if name == wire.WHOLE else -count.in_flight if name != HOLD else 0
+            found[model] = found.get(model, 0) + waiting
+    return {model: max(0, waiting) for model, waiting in found.items()}
 
 
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:

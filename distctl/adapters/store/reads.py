@@ -1,4 +1,4 @@
-"""From rows back to what the record remembers: the whole in ten queries, and the histories by themselves."""
+"""From rows back to what the record remembers: the whole in eleven queries, histories by themselves."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def record(connection: Connection) -> r.Record:
         health={_server(row): _health(row) for row in _rows(connection, schema.health)},
         facts={row["node"]: json.loads(row["document"]) for row in _rows(connection, schema.facts)},
         keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
+        sized={row["model"]: _sized(row) for row in _rows(connection, schema.sized)},
     )
 
 
@@ -115,6 +116,10 @@ def _intent(row: RowMapping) -> r.Intent:
 
 def _pin(row: RowMapping) -> r.Pin:
     return r.Pin(row["model"], row["replicas"], row["file"], row["why"], row["author"], row["since"])
+
+
+def _sized(row: RowMapping) -> r.Sized:
+    return r.Sized(row["model"], row["replicas"], row["asked"], row["why"], row["since"])
 
 
 def _replica(row: RowMapping) -> r.Replica:

@@ -137,6 +137,13 @@ def _(change: r.DropPin, connection: Connection) -> None:
 
 
 @_write.register
+def _(change: r.SetSized, connection: Connection) -> None:
+    sized = change.sized
+    values = {"replicas": sized.count, "asked": sized.asked, "why": sized.why, "since": sized.since}
+    _put(connection, schema.sized, {"model": sized.model}, values)
+
+
+@_write.register
 def _(change: r.SetReplica, connection: Connection) -> None:
     replica = change.replica
     values = {"digest": replica.digest, "slot": replica.slot.value}

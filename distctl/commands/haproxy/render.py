@@ -14,8 +14,8 @@ from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from distctl.cluster.router import Hold, Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import Endpoint, LogSpec
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import Endpoint, Hold, LogSpec
 from distctl.commands.haproxy.access import VARIABLE
 from distctl.commands.haproxy.groups import groups_of, ids_of
 from distctl.commands.haproxy.kinds import CHECKED, Kind, kinds_of
