@@ -17,7 +17,7 @@ def prometheus(
 
     With --rules, print the recording rules that it names: rate, errors and duration of each model.
     """
-    from distctl.app.watching import targets
+    from distctl.app.targets import targets
     from distctl.cli.running import opened
     from distctl.commands import prometheus
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from rehearsal import Rehearsal, model, node, spec
 
-from distctl.app.watching import targets
+from distctl.app.targets import targets
 from distctl.cluster.spec import Endpoint, RouterId
 from distctl.commands.haproxy.kinds import KINDS
 from distctl.commands.prometheus import Target, rules, scrape
