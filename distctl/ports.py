@@ -208,10 +208,11 @@ class AddressControl(Protocol):
     def apply(self, view: AddressView) -> None:
         """Make keepalived be as the view says: started, or told anew without letting go of the address."""
 
-    def give_up(self, view: AddressView) -> bool:
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have the address; False when it stays, as none is there to take it.
 
-        Connections that are open go on here, where the others were told to `relay` before.
+        Connections that are open go on here, where the others were told to `relay` before. `chained`: this
+        place itself goes on relaying to one that gave the address up before it.
         """
 
     def relay(self, view: AddressView, giver: str) -> bool:
