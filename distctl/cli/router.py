@@ -10,6 +10,7 @@ import typer
 
 from distctl.cli import names
 from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Output, Timeout, Why, Yes
+from distctl.cli.router_prometheus import prometheus
 from distctl.cli.voice import audible
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Told = Callable[[Prepared], list[Change]]
 
 app = typer.Typer(help="The routers of the inventory.", no_args_is_help=True)
+app.command("prometheus")(prometheus)
 
 Places = Annotated[
     list[str],
