@@ -14,12 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distctl.adapters.process import mark, pid_of
 from distctl.app.compose import open_inventory
 from distctl.cluster.lease import said
+from distctl.cluster.record import Lease
 from distctl.config import Inventory
 from distctl.errors import DistctlError
+
+if TYPE_CHECKING:
+    from distctl.app.session import Session
 
 POLL = 0.1  # seconds between two looks at a process that ends
 BEGIN = 15.0  # seconds for a controller in the background to come to its first second
@@ -106,11 +111,15 @@ def stop(inventory: Inventory, seconds: float) -> tuple[int, ...]:
     return tuple(files)
 
 
+def leading(session: Session) -> Lease | None:
+    """Who leads; nobody where that is a process of this machine that has ended. Raises StoreError."""
+    leader = session.store.leader()
+    return None if leader is None or session.has_ended(leader.owner) else leader
+
+
 def standing(inventory: Inventory) -> Controllers:
     """Who leads now, and what runs here. Raises StoreError."""
     with open_inventory(inventory, warn=lambda _: None) as session:
-        leader = session.store.leader()
-        if leader is not None and session.has_ended(leader.owner):
-            leader = None
+        leader = leading(session)
     pids = tuple(here(inventory))
     return Controllers(said(leader.owner) if leader else "", leader.since if leader else 0.0, pids)
