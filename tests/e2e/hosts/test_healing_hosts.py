@@ -80,7 +80,7 @@ def busy(cluster: Operator) -> str:
     return next(iter(set(found["digits"]) & set(found["simple"])))
 
 
-@pytest.mark.parametrize("how", ["-9 -f supervise; pkill -9", "-STOP"])
+@pytest.mark.parametrize("how", ["-9 -f '[s]upervise'; pkill -9", "-STOP"])
 def test_a_server_that_is_dead_for_good_or_hangs_serves_again(
     healed: Operator, how: str, figure: Figure
 ) -> None:
