@@ -19,6 +19,7 @@ from distctl.policy.turn import Memory, ended, turn
 from distctl.ports import Clock
 
 INTERVAL = 1.0  # seconds from one look to the next
+ASLEEP = 5.0  # seconds between two turns after which something has stopped this process
 HEARTBEAT = 60.0  # seconds between two lines when there is nothing else to say
 
 
@@ -64,6 +65,7 @@ class Loop:
     _passing: Future[Ended] | None = None
     _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
     _beat: Instant = 0.0
+    _stepped: Instant = 0.0
 
     def run(self) -> None:
         """Until `stopping`: then a pass ends at its next step, and the leadership is given back."""
@@ -76,6 +78,9 @@ class Loop:
 
     def step(self) -> None:
         """One second's work. Nothing in it waits for a node."""
+        slept, self._stepped = self.clock.now() - (self._stepped or self.clock.now()), self.clock.now()
+        if slept > ASLEEP:
+            self._tell("woke", f"this process was stopped for {slept:.0f} s; who leads is asked first")
         self._collect()
         if self._lead():
             self._turn()
