@@ -16,15 +16,18 @@ from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
 from distctl.cluster.lease import said
 from distctl.cluster.record import (
+    EVERYWHERE,
     AddEvent,
     Adopt,
     Change,
     DropPin,
     Event,
+    Intent,
     Lease,
     Record,
     Revision,
     SetFacts,
+    SetIntent,
     SetRevision,
     apply,
 )
@@ -338,8 +341,13 @@ def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:
 
 
 def write_revision(session: Session, keeper: Keeper, message: str = "") -> Revision | None:
-    """Keep this version of the spec if it differs from the last one; what comes back is the new one."""
+    """Keep this version of the spec if it differs from the last one; what comes back is the new one.
+
+    A cluster that was taken down is wanted again from here on.
+    """
     record = session.store.load()
+    if record.taken_down:
+        session.store.commit(keeper.lease.token, [SetIntent(Intent(EVERYWHERE))])
     document = session.spec_document()
     last = record.revision
     if last is not None and last.document == document:

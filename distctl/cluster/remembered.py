@@ -28,6 +28,9 @@ class Revision:
     message: str = ""
 
 
+EVERYWHERE = "*"  # in place of a node's name: the whole cluster is taken down, until the next `up`
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too."""
@@ -158,6 +161,11 @@ class Record:
     health: Mapping[ServerId, Health] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
+
+    @property
+    def taken_down(self) -> bool:
+        """Whether an operator has taken the cluster down, or is at it: nobody else brings anything up."""
+        return EVERYWHERE in self.intents
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:
