@@ -17,11 +17,11 @@ from pathlib import Path
 from benchmarks.work import PORTS, Aim, Section, Work, environment, median, say
 from distctl.adapters.haproxy import HaproxyRouter
 from distctl.adapters.local import LocalConnector
-from distctl.adapters.triton_http import parse_statistics
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.snapshot import Service
 from distctl.cluster.spec import Connection, Node, Policy, RouterId, ServerId
 from distctl.commands.haproxy.render import SLOW_START
+from distctl.facts.triton_answers import parse_statistics
 from distctl.policy.weights import USUAL, weights
 
 FAST, SLOW, AT_ONCE, CLIENTS = 0.020, 0.060, 4, 12

@@ -15,6 +15,7 @@ from typing import Protocol
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.router import RouterSight, RouterView
+from distctl.cluster.shared import AddressSight, AddressView
 from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
 from distctl.cluster.spec import Endpoint, Server
 
@@ -188,11 +189,34 @@ class RouterControl(Protocol):
         """Stop it once nothing is in flight, and remove what was put there."""
 
 
+class AddressControl(Protocol):
+    """The shared address of a router on one of its places. Each raises RouterError, NodeError."""
+
+    def apply(self, view: AddressView) -> None:
+        """Make keepalived be as the view says: started, or told anew without letting go of the address."""
+
+    def give_up(self) -> bool:
+        """Let another place have the address; False when it stays, as none is there to take it."""
+
+    def look(self) -> AddressSight:
+        """What is there now. An answer that does not come is in `error`."""
+
+    def remove(self) -> None:
+        """Stop keepalived there, and remove what was put there and the address."""
+
+
 class Store(Protocol):
     """What is remembered, and who may change the cluster."""
 
     def load(self) -> Record:
         """The record as it is now."""
+
+    def serial(self) -> int:
+        """How many commits have changed what is wanted; observations, events and operations do not count.
+
+        Cheap enough to be asked each second: while it equals `Record.serial` of the last `load`, nobody has
+        said anything since.
+        """
 
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes in one transaction. `token` is the lease's; None for observations alone.
@@ -200,8 +224,10 @@ class Store(Protocol):
         Raises LeaseHeld when the token is no longer the newest.
         """
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """What happened, oldest first."""
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
 
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease, or renew it for the same owner. Raises LeaseHeld with who holds it and why."""

@@ -1,4 +1,4 @@
-"""Triton over HTTP: one server's model control, and the health of many at once.
+"""Triton over HTTP: one server's model control. `polling` looks at many servers at once.
 
 A load blocks for as long as it takes, and asking again would make the running one out-dated; so `load`
 sends the request once, keeps listening for its answer in a thread of its own, and returns. While a newer
@@ -8,22 +8,17 @@ LOADING until the answer has come.
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
-import re
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from urllib.parse import quote
 
-import aiohttp
-
-from distctl.adapters.silence import silence_of
-from distctl.cluster.snapshot import ModelState, ReplicaSight, ServerSight, Service
-from distctl.cluster.spec import Endpoint, ServerId
+from distctl.cluster.snapshot import ModelState, ReplicaSight
+from distctl.cluster.spec import Endpoint
 from distctl.commands.triton import KEY_HEADER
 from distctl.errors import TritonError
+from distctl.facts.triton_answers import parse_index
 
 CONNECT = 2.0  # seconds
 ANSWER = 10.0  # seconds, for what answers at once
@@ -142,124 +137,8 @@ def _model_path(model: str, verb: str) -> str:
     return f"/v2/repository/models/{quote(model, safe='')}/{verb}"
 
 
-def parse_index(text: bytes) -> dict[str, ReplicaSight]:
-    """The repository index: the state of each model, of its best version where it has several.
-
-    Raises TritonError when it is not an index.
-    """
-    try:
-        found: dict[str, ReplicaSight] = {}
-        for entry in json.loads(text):
-            state = ModelState(entry.get("state") or ModelState.ABSENT)
-            sight = ReplicaSight(state, " ".join(entry.get("reason", "").split()))
-            best = found.get(entry["name"])
-            if best is None or _RANK.index(state) < _RANK.index(best.state):
-                found[entry["name"]] = sight
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise TritonError(f"this is no repository index: {text[:80]!r}") from error
-    return found
-
-
-def parse_statistics(text: bytes) -> dict[str, Service]:
-    """What was done for each model that is ready, its versions together. Raises TritonError."""
-    try:
-        found: dict[str, Service] = {}
-        for entry in json.loads(text)["model_stats"]:
-            before, now = found.get(entry["name"], Service()), _service(entry.get("inference_stats", {}))
-            found[entry["name"]] = Service(before.count + now.count, before.seconds + now.seconds)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise TritonError(f"this is no statistics: {text[:80]!r}") from error
-    return found
-
-
-def _service(stats: Mapping[str, Mapping[str, int]]) -> Service:
-    """Input, inference and output of what succeeded; an answer from the response cache costs nothing."""
-    spent = sum(stats.get(f"compute_{part}", {}).get("ns", 0) for part in ("input", "infer", "output"))
-    return Service(int(stats.get("compute_infer", {}).get("count", 0)), spent / 1e9)
-
-
-def parse_gpus(text: str) -> tuple[str, ...]:
-    """The UUIDs of the GPUs that Triton's metrics name, each once (its docs/user_guide/metrics.md)."""
-    return tuple(dict.fromkeys(_GPU_LINE.findall(text)))
-
-
-_GPU_LINE = re.compile(r'^nv_gpu_\w+\{[^}]*gpu_uuid="([^"]+)"', re.MULTILINE)
-_RANK = (
-    ModelState.READY,
-    ModelState.LOADING,
-    ModelState.UNLOADING,
-    ModelState.UNAVAILABLE,
-    ModelState.ABSENT,
-)
-
-
 def _problem(status: int, answer: bytes) -> str:
     try:
         return " ".join(str(json.loads(answer)["error"]).split())
     except (ValueError, TypeError, KeyError):
         return f"HTTP status {status}"
-
-
-def observe_servers(
-    endpoints: Mapping[ServerId, Endpoint],
-    keys: Mapping[ServerId, str],
-    *,
-    metrics: Mapping[ServerId, Endpoint] | None = None,
-    timeout: float = 2.0,
-) -> dict[ServerId, ServerSight]:
-    """Ask every server at once: live, ready, its models. One that does not answer is told in `error`.
-
-    `keys` are those of restricted APIs; a server without one is asked without. Servers in `metrics` are asked
-    which GPUs they see. `timeout` in seconds is for each server as a whole.
-    """
-    return asyncio.run(_observe(endpoints, keys, metrics or {}, timeout))
-
-
-async def _observe(
-    endpoints: Mapping[ServerId, Endpoint],
-    keys: Mapping[ServerId, str],
-    metrics: Mapping[ServerId, Endpoint],
-    timeout: float,
-) -> dict[ServerId, ServerSight]:
-    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 2)
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    async with aiohttp.ClientSession(timeout=limits, connector=connector) as session:
-        sights = [
-            probe(session, server, endpoint, keys.get(server, "")) for server, endpoint in endpoints.items()
-        ]
-        found = {sight.id: sight for sight in await asyncio.gather(*sights)}
-        asked = [server for server in metrics if server in found and found[server].live]
-        gpus = await asyncio.gather(*(gpus_of(session, metrics[server]) for server in asked))
-        return found | {s: replace(found[s], gpus=seen) for s, seen in zip(asked, gpus, strict=True)}
-
-
-async def gpus_of(session: aiohttp.ClientSession, metrics: Endpoint) -> tuple[str, ...]:
-    """The GPUs that one server's metrics name; none when they cannot be had."""
-    try:
-        async with session.get(f"{metrics.url}/metrics") as answer:
-            return parse_gpus(await answer.text())
-    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError):
-        return ()
-
-
-async def probe(
-    session: aiohttp.ClientSession, server: ServerId, endpoint: Endpoint, key: str = ""
-) -> ServerSight:
-    """One server's answer within the session's timeout."""
-    headers = {KEY_HEADER: key} if key else {}
-    try:
-        async with session.get(f"{endpoint.url}/v2/health/live") as answer:
-            live = answer.status == OK
-        async with session.get(f"{endpoint.url}/v2/health/ready") as answer:
-            ready = answer.status == OK
-        async with session.post(f"{endpoint.url}/v2/repository/index", json={}, headers=headers) as answer:
-            index = parse_index(await answer.read()) if answer.status == OK else None
-        async with session.get(f"{endpoint.url}/v2/models/stats") as answer:
-            text = await answer.read()
-        # Where the index is restricted and no key is at hand: statistics are open, and name what is ready.
-        service = parse_statistics(text) if index is None or answer.status == OK else {}
-        replicas = dict.fromkeys(service, ReplicaSight(ModelState.READY)) if index is None else index
-        return ServerSight(server, live, ready, replicas, service=service)
-    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, TritonError) as error:
-        why = str(error) or type(error).__name__
-        return ServerSight(server, error=f"{endpoint} does not answer: {why}", silence=silence_of(error))

@@ -51,7 +51,7 @@ def start(inventory: Inventory) -> units.Manager:
 
 
 def stop(inventory: Inventory, seconds: float) -> None:
-    """Stop it: it ends between two steps, and is killed after `seconds`. Nothing to do where there is none."""
+    """Stop it if there is one: it ends between two steps, and is killed after `seconds`."""
     unit = unit_of(inventory)
     if Path(unit.folder).is_dir():
         _run(units.stop(unit, seconds, _manager()), "stopping the controller", seconds + SPARE)

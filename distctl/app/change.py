@@ -312,6 +312,7 @@ def _job(
         cleared={node.name: session.document(node) for node in session.spec.nodes},
         force=force,
         drain_seconds=drain_seconds,
+        addresses=prepared.wish.addresses,
     )
 
 

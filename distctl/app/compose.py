@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distctl.adapters.tracing import Tell
     from distctl.app.session import Session
     from distctl.control.world import World
-    from distctl.ports import Connector, RouterControl, TritonClient
+    from distctl.ports import AddressControl, Connector, RouterControl, TritonClient
 
 PROBE = 3.0  # seconds that a server may take to answer a look
 WIDTH = 32  # serve addresses that are tried side by side
@@ -125,6 +125,21 @@ class Makers:
             )
         return self.routers[router]
 
+    def address(self, router: RouterId) -> AddressControl:
+        """A router's shared address on one place."""
+        from distctl.adapters.keepalived import Keepalived
+
+        site = self.site(router.place)
+        shared = next((r.shared for r in self.session.routed.routers if r.name == router.router), None)
+        return Keepalived(
+            self.connector(self.session.node(router.place)),
+            router,
+            site.paths.root,
+            lambda script, tried, deadline: site.change(script, tried=tried, deadline=deadline),
+            site.manager,
+            shared,
+        )
+
     def reach(self, server: Server, endpoint: Endpoint) -> Endpoint:
         """Where this machine reaches one of a server's ports: directly, else through ssh to its node."""
         node = self.session.node(server.id.node)
@@ -147,7 +162,7 @@ class Makers:
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
     ) -> Mapping[ServerId, ServerSight]:
         """What many servers answer now; those that were given GPUs also tell which they see."""
-        from distctl.adapters.triton_http import observe_servers
+        from distctl.adapters.polling import observe_servers
         from distctl.errors import DistctlError
 
         def reached(server: Server) -> tuple[Endpoint, Endpoint | None]:
@@ -256,6 +271,7 @@ def open_inventory(
         node=makers.site,
         triton=makers.triton,
         router=makers.router,
+        address=makers.address,
         probe=makers.probe,
         view=session.view,
         folder=session.folder,

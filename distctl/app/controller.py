@@ -103,7 +103,7 @@ class Controller:
             self._revision = record.revision.number
         session = self._watching
         session.remember(record)
-        return Seen(session.spec, record, look(session, record, deep=False))
+        return Seen(session.spec, record, look(session, record, deep=False), capacities=session.concurrency)
 
     # --- acting -------------------------------------------------------------------------------------
 

@@ -20,8 +20,10 @@ from distctl.cluster.spec import Node, ServerId
 from distctl.errors import DistctlError, Unreachable
 from distctl.facts.doctor import verdicts
 from distctl.facts.verdict import Level
+from distctl.policy.addresses import unfit
 from distctl.policy.assignment import mismatch
 from distctl.policy.devices import divided, lost, with_servers, without_device
+from distctl.policy.holders import address_standings
 from distctl.policy.images import told
 from distctl.policy.ports import router_ports_taken
 from distctl.policy.reach import Way, remedy
@@ -67,6 +69,7 @@ def examine(session: Session, names: Sequence[str]) -> list[Finding]:
     found += [finding for name in names if name in sights for finding in _needs(session, sights[name])]
     found += _images(session, record, seen)
     found += _routers(session, seen)
+    found += _addresses(session, seen)
     return found + _ways(session, names, seen)
 
 
@@ -198,6 +201,39 @@ def _routers(session: Session, seen: dict[str, Examined]) -> list[Finding]:
             remedy_ = f"stop it, or give router {router.router} other `ports`"
             found.append(Finding(router.place, Level.FAIL.value, what, remedy_))
     return found
+
+
+def _addresses(session: Session, seen: dict[str, Examined]) -> list[Finding]:
+    """Whether the places of routers can share their address, and whether one of them has it."""
+    found, addresses = [], {}
+    for router in session.spec.router_ids:
+        shared, sight = session.spec.router(router.router).shared, seen[router.place].sight
+        if shared is None or sight is None:
+            continue
+        if why := unfit(shared, router.place, sight.facts):
+            what = f"{router} cannot share {shared.address}: {why.why}"
+            found.append(Finding(router.place, Level.FAIL.value, what, why.remedy))
+            continue
+        addresses[router] = session.world.address(router).look()
+        what = f"keepalived {sight.facts['keepalived']} can give {shared.address} to router {router}"
+        found.append(Finding(router.place, Level.OK.value, what))
+    return found + _holders(session, Snapshot(session.clock.now(), addresses=addresses))
+
+
+def _holders(session: Session, snapshot: Snapshot) -> list[Finding]:
+    """Addresses that several places have, or none although keepalived runs."""
+    running = {id.router for id, sight in snapshot.addresses.items() if sight.running}
+    remedy = "look at `distctl status` and at the log of keepalived's unit there"
+    return [
+        Finding(
+            session.spec.router(one.router).on[0],
+            Level.FAIL.value,
+            f"{one.address} of router {one.router} is {one.state}: {one.reason}",
+            remedy,
+        )
+        for one in address_standings(session.spec, snapshot)
+        if not one.whole and (one.router in running or one.holders)
+    ]
 
 
 def _ways(session: Session, names: Sequence[str], seen: dict[str, Examined]) -> list[Finding]:

@@ -15,12 +15,13 @@ def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
     """Look at everything that the inventory and the record name."""
     nodes = (*session.whole(record), *(session.own_place() if deep else ()))
     routers = {*session.spec.router_ids, *record.routers}
+    sharing = [router for router in session.routed.router_ids if session.routed.router(router.router).shared]
     left = {node.name for node in session.leaving(record)}  # their servers are those that the record knows
 
     def divide(node: Node, sight: NodeSight) -> Node:
         return node if node.name in left else with_servers(node, learnt_facts(record, sight))
 
-    return observe(session.world, nodes, sorted(routers), deep=deep, divide=divide)
+    return observe(session.world, nodes, sorted(routers), deep=deep, divide=divide, shared=sharing)
 
 
 def new_facts(record: Record, snapshot: Snapshot) -> list[Change]:

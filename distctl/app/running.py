@@ -1,6 +1,7 @@
 """The controllers that run on this machine: begun in the background, found again, ended.
 
-Each has a file in the inventory's folder, `.distctl/CLUSTER.controller.PID`, with its mark: boot, pid and start time.
+Each has a file beside the inventory, `.distctl/CLUSTER.controller.PID.pid`, with its mark: boot, pid and start
+time.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def stop(inventory: Inventory, seconds: float) -> tuple[int, ...]:
 
 
 def leader_of(session: Session) -> Lease | None:
-    """Who leads now, None for nobody; a process of this machine that has ended does not. Raises StoreError."""
+    """Who leads now, None for nobody: not a process of this machine that has ended. Raises StoreError."""
     leader = session.store.leader()
     return None if leader is None or session.has_ended(leader.owner) else leader
 

@@ -248,7 +248,7 @@ class Session:
                 record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
             ),
-            models=Models(self.stateful(record), self._concurrency, self.sequences(record)),
+            models=Models(self.stateful(record), self.concurrency, self.sequences(record)),
         )
 
     def natures(self, record: Record) -> dict[str, Nature]:
@@ -275,7 +275,7 @@ class Session:
         return {name: here[name] or Sequences(n.idle) for name, n in natures.items() if n.idle}
 
     @cached_property
-    def _concurrency(self) -> dict[str, int]:
+    def concurrency(self) -> dict[str, int]:
         """How many requests one server can use at once, of the models whose configuration lies here."""
         from distctl.policy.capacity import concurrency
 
@@ -342,6 +342,28 @@ class Session:
             world or self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent
         )
 
+    def with_addresses(self, wish: Wish, record: Record, snapshot: Snapshot) -> Wish:
+        """The wish with what keepalived is to be on the places that share an address.
+
+        A place that leaves is spoken with as long as it is there.
+        """
+        from distctl.commands.keepalived import settings_of
+        from distctl.policy.addresses import address_views, unfit
+
+        spec = self.spec if wish.prune else self.routed
+        views = address_views(spec, record)
+        unshared = {}
+        for id in spec.router_ids:
+            shared, sight = spec.router(id.router).shared, snapshot.nodes.get(id.place)
+            if shared and sight and sight.reachable and (why := unfit(shared, id.place, sight.facts)):
+                unshared[id] = why
+        return replace(
+            wish,
+            addresses=views,
+            address_settings={id: settings_of(view) for id, view in views.items()},
+            unshared=unshared,
+        )
+
     def _face(self, node: Node, *, sixth: bool) -> str:
         """An address of a node that a router listens on: one of IPv6 only where it was told to."""
         return node.serve_address if sixth or ":" not in node.serve_address else node.address
@@ -360,7 +382,7 @@ class Session:
         if not self.spec.routers:
             raise InputError(f"{self.inventory.file}: no router in it", hint="add a router under `routers:`")
         router = self.spec.routers[0]
-        host = router.address
+        host = router.shared.address if router.shared else router.address
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = self._face(self.node(router.on[0]), sixth=host == "::")
         return Endpoint(host, router.grpc_port if grpc else router.http_port)

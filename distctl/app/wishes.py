@@ -10,7 +10,19 @@ from collections.abc import Iterable, Sequence
 
 from distctl.app.change import Prepared, with_changes
 from distctl.app.session import Session
-from distctl.cluster.record import EVERYWHERE, AddEvent, Change, DropPin, Event, Intent, Pin, SetIntent, SetPin
+from distctl.cluster.record import (
+    EVERYWHERE,
+    AddEvent,
+    Change,
+    DropPin,
+    Event,
+    Intent,
+    Pin,
+    SetIntent,
+    SetPin,
+    SetSized,
+    Sized,
+)
 from distctl.errors import InputError, Refused
 from distctl.policy.guard import bereft
 
@@ -36,13 +48,21 @@ def scale_changes(session: Session, wanted: dict[str, int | None], why: str) -> 
     changes: list[Change] = []
     for name, number in wanted.items():
         if number is None:
-            changes.append(DropPin(name))
+            changes += [DropPin(name), *_kept(session, name)]
         else:
             over = session.spec.model(name).replicas
             changes.append(SetPin(Pin(name, number, over, why, session.author, session.clock.now())))
         text = f"{name} to {'the file' if number is None else number}" + (f": {why}" if why else "")
         changes.append(AddEvent(Event(session.clock.now(), "scale", name, text, session.author)))
     return changes
+
+
+def _kept(session: Session, name: str) -> list[Change]:
+    """Where demand decides, it goes on from the count that was pinned."""
+    pin, now = session.store.load().pins.get(name), session.clock.now()
+    if pin is None or session.spec.model(name).autoscale is None:
+        return []
+    return [SetSized(Sized(name, pin.count, pin.count, f"it was pinned to {pin.count} until now", now))]
 
 
 def refuse_shortage(prepared: Prepared, models: Iterable[str]) -> None:

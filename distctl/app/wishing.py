@@ -62,7 +62,7 @@ def wish_of(
         lost=all_lost(spec, record.facts),
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
-    return session.with_scripts(wish, snapshot)
+    return session.with_addresses(session.with_scripts(wish, snapshot), record, snapshot)
 
 
 def _content(session: Session, record: Record, model: str) -> str:

@@ -10,7 +10,7 @@ from distctl.cli.options import Format, InventoryFile, Output
 
 if TYPE_CHECKING:
     from distctl.app.session import Session
-    from distctl.policy.standing import NodeStanding, Standing
+    from distctl.policy.standing import ModelStanding, NodeStanding, Standing
 
 INTERVAL = 2.0  # seconds between two looks with --watch
 NO_CONTROLLER = (
@@ -94,19 +94,27 @@ def _tables(found: Standing, *, wide: bool) -> None:
     )
     table(headings, rows)
     typer.echo()
-    models = [
-        (m.name, m.state, f"{m.serving}/{m.wanted}", m.in_flight, m.queued, m.why) for m in found.models
-    ]
+    models = [(m.name, m.state, _replicas(m), m.in_flight, m.queued, m.why) for m in found.models]
     table(("model", "state", "replicas", "in flight", "queued", "why"), models)
     if found.routers:
         typer.echo()
         routers = [(str(r.id), r.state, r.in_flight, r.requests, r.reason) for r in found.routers]
         table(("router", "state", "in flight", "requests", "why"), routers)
+    if found.addresses:
+        typer.echo()
+        addresses = [
+            (a.address, a.router, a.state, ",".join(a.standby) or "-", a.reason) for a in found.addresses
+        ]
+        table(("address", "router", "state", "standby", "why"), addresses)
     if wide and any(n.gpus for n in found.nodes):
         from distctl.cli.gpus import GPU_COLUMNS, gpu_rows
 
         typer.echo()
         table(GPU_COLUMNS, gpu_rows(found.nodes))
+
+
+def _replicas(m: ModelStanding) -> str:
+    return f"{m.serving}/{m.wanted}" + (f" ({m.range})" if m.range else "")
 
 
 def _rows(n: NodeStanding, *, wide: bool) -> list[tuple[object, ...]]:
@@ -155,7 +163,7 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
         "models": [
             {
                 "model": m.name,
-                "intent": {"replicas": m.wanted, "why": m.why},
+                "intent": {"replicas": m.wanted, "range": m.range, "why": m.why, "since": m.since},
                 "observed": {
                     "state": m.state,
                     "ready": m.ready,
@@ -177,6 +185,19 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
                 },
             }
             for r in found.routers
+        ],
+        "addresses": [
+            {
+                "router": a.router,
+                "intent": {"address": a.address},
+                "observed": {
+                    "state": a.state,
+                    "reason": a.reason,
+                    "holders": list(a.holders),
+                    "standby": list(a.standby),
+                },
+            }
+            for a in found.addresses
         ],
     }
 

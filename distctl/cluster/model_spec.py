@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distctl.cluster.scaling import Autoscale
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -64,7 +66,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model and how many replicas of it are wanted where."""
+    """A model and how many replicas of it are wanted where.
+
+    `replicas` is the smallest count where there is `autoscale`, and else the count.
+    """
 
     name: str
     source: Source
@@ -75,3 +80,17 @@ class ModelSpec:
     policy: Policy | None = None  # None: sequence where the model's configuration says so, else least-load
     prefix: PrefixSpec | None = None  # for the policy of that name
     admission: Admission | None = None  # None: every request is sent on at once
+    autoscale: Autoscale | None = None  # None: the count is fixed
+
+    @property
+    def least(self) -> int:
+        """The smallest count that the file allows at any time."""
+        schedules = self.autoscale.schedules if self.autoscale else ()
+        return min([self.replicas, *(line.min for line in schedules if line.min is not None)])
+
+    @property
+    def most(self) -> int:
+        """The largest count that the file allows at any time."""
+        if self.autoscale is None:
+            return self.replicas
+        return max([self.autoscale.max, *(line.max or 0 for line in self.autoscale.schedules)])

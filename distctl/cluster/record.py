@@ -26,6 +26,7 @@ from distctl.cluster.remembered import (
     Record,
     Replica,
     Revision,
+    Sized,
 )
 from distctl.cluster.spec import RouterId, ServerId
 
@@ -63,6 +64,8 @@ __all__ = [
     "SetReplica",
     "SetRevision",
     "SetRouter",
+    "SetSized",
+    "Sized",
     "apply",
 ]
 
@@ -93,6 +96,13 @@ class DropPin:
     """Return to the file's count."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetSized:
+    """Demand decided a count."""
+
+    sized: Sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +211,7 @@ Change: TypeAlias = (
     | SetIntent
     | SetPin
     | DropPin
+    | SetSized
     | SetReplica
     | DropReplica
     | SetKnown
@@ -267,6 +278,11 @@ def _(change: SetPin, record: Record) -> Record:
 @_after.register
 def _(change: DropPin, record: Record) -> Record:
     return replace(record, pins=_without(record.pins, change.model))
+
+
+@_after.register
+def _(change: SetSized, record: Record) -> Record:
+    return replace(record, sized={**record.sized, change.sized.model: change.sized})
 
 
 @_after.register

@@ -56,6 +56,17 @@ class Pin:
     since: Instant = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A count that demand decided, and why. `asked` is what demand asked for, more than could be placed."""
+
+    model: str
+    count: int
+    asked: int
+    why: str = ""
+    since: Instant = 0.0
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Replica:
     """One model placed in one server: which content it has, and what its slot is meant to be."""
@@ -161,6 +172,9 @@ class Record:
     health: Mapping[ServerId, Health] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
+    sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
+    # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
+    serial: int = field(default=0, compare=False)
 
     @property
     def taken_down(self) -> bool:

@@ -13,9 +13,12 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
+from distctl.cluster.router_spec import NO_LOG
+from distctl.cluster.scaling import Hold
 from distctl.cluster.spec import (
     Admission,
     Limits,
+    LogSpec,
     Policy,
     PrefixSpec,
     RequestTimeouts,
@@ -53,14 +56,6 @@ class Sequences:
 
     idle: float = 3600.0  # seconds without a request after which a server forgets one
     places: int = 0  # how many may be open in one server at once; 0: not known, so not bounded
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Requests to a model without a server wait for one instead of being refused."""
-
-    time: float = 60.0  # seconds that each waits at most
-    requests: int = 200  # that wait at once, in one router
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +117,7 @@ class RouterView:
     keys: tuple[Key, ...] | None = None  # sorted by name; None: nobody is asked for one
     limits: Limits = field(default_factory=Limits)
     needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
+    log: LogSpec = NO_LOG  # of requests
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from distctl.cluster.names import SecretRef
+from distctl.cluster.shared import SharedAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpec:
+    """Where a router says what became of each request, and how much of that a file keeps."""
+
+    to: Literal["file", "journal", "off"] = "file"
+    keep: int = 100 * 1024 * 1024  # bytes, all files together
+    files: int = 5
+
+    @property
+    def written(self) -> bool:
+        """Whether it is kept at all."""
+        return self.to != "off"
+
+
+NO_LOG = LogSpec("off")
+
+
+@dataclass(frozen=True, slots=True)
 class RouterSpec:
     """A router as the inventory describes it: one HAProxy process on each place of `on`."""
 
     name: str
     on: tuple[str, ...]  # node names, or "local" for this machine
     address: str = "127.0.0.1"  # the bind address; 0.0.0.0 or :: for all
+    shared: SharedAddress | None = None  # where clients find whichever of its places has it
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002
@@ -44,4 +63,5 @@ class RouterSpec:
     tls: TlsSpec | None = None  # None: HTTP/1.1 and HTTP/2 in clear text
     auth: Literal["none", "keys"] = "none"
     limits: Limits = Limits()
+    log: LogSpec = LogSpec()
     ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server

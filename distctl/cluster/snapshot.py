@@ -11,6 +11,7 @@ from enum import Enum
 
 from distctl.cluster.needs import Lock
 from distctl.cluster.router import RouterSight
+from distctl.cluster.shared import AddressSight
 from distctl.cluster.spec import RouterId, ServerId
 
 Instant = float  # seconds since the epoch, of the observer's clock
@@ -76,6 +77,8 @@ class Service:
 
     count: int = 0
     seconds: float = 0.0
+    waited: float = 0.0  # seconds that requests waited in the server's queue
+    failed: int = 0
 
     @property
     def each(self) -> float:
@@ -93,8 +96,31 @@ class Silence(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """How much of a GPU is used: a share of its time, from 0 to 1, and bytes of its memory."""
+
+    busy: float = 0.0
+    used: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a server's metrics say of its machine. `cpu` is a share from 0 to 1; None where it is not told."""
+
+    cpu: float | None = None
+    used: int = 0  # bytes of the machine's memory
+    total: int = 0
+    gpus: Mapping[str, GpuUse] = field(default_factory=dict)  # by UUID; none on a CPU
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSight:
-    """One Triton as it answered, or why and how it did not."""
+    """One Triton as it answered, or why and how it did not.
+
+    One that is live and has an `error` answers to health, and cannot be believed in what the error names.
+    What is asked less often than `live` is kept from its last answer. `at` is 0 in a look without a history.
+    """
 
     id: ServerId
     live: bool = False
@@ -103,6 +129,9 @@ class ServerSight:
     error: str = ""
     gpus: tuple[str, ...] = ()  # the UUIDs that its metrics name; none where it was not asked, or says none
     service: Mapping[str, Service] = field(default_factory=dict)  # by model, since the server started
+    pending: Mapping[str, int] = field(default_factory=dict)  # by model: requests in the server's own queue
+    use: Use = Use()
+    at: Instant = 0.0  # when it answered last, or was found not to
     silence: Silence = Silence.NONE
 
 
@@ -134,3 +163,4 @@ class Snapshot:
     nodes: Mapping[str, NodeSight] = field(default_factory=dict)
     servers: Mapping[ServerId, ServerSight] = field(default_factory=dict)
     routers: Mapping[RouterId, RouterSight] = field(default_factory=dict)
+    addresses: Mapping[RouterId, AddressSight] = field(default_factory=dict)  # of routers that share one

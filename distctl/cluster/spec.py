@@ -16,17 +16,21 @@ from distctl.cluster.healing import HealingSpec
 from distctl.cluster.image import NVIDIA
 from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
 from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
-from distctl.cluster.router_spec import Limits, RouterSpec, TlsSpec
+from distctl.cluster.router_spec import Limits, LogSpec, RouterSpec, TlsSpec
+from distctl.cluster.scaling import Autoscale, Hold, Schedule
 
 __all__ = [
     "MOST_DEVICES",
     "PORT_STEP",
     "Admission",
+    "Autoscale",
     "Become",
     "Connection",
     "Container",
     "Endpoint",
+    "Hold",
     "Limits",
+    "LogSpec",
     "Login",
     "ModelSpec",
     "Node",
@@ -38,6 +42,7 @@ __all__ = [
     "RouterSpec",
     "Runtime",
     "RuntimeKind",
+    "Schedule",
     "SecretRef",
     "Server",
     "ServerId",

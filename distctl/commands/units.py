@@ -82,6 +82,24 @@ def install(unit: Unit, run: str) -> str:
     return write(unit.run, run, 0o700)
 
 
+def accompany(unit: Unit, script: str) -> str:
+    """A script that has the supervisor keep another one running beside the process, none when it is empty.
+
+    One that runs with another text is ended; the supervisor starts the new one within a second.
+    """
+    beside = f"{unit.folder}/beside"
+    changed = write(beside, script, 0o600) if script else f"[ ! -e {quote(beside)} ] || echo changed\n"
+    return f"""changed=$({{
+{changed}}}) || exit 1
+[ -n "$changed" ] || exit 0
+{"" if script else f"rm -f {quote(beside)}"}
+cd {quote(unit.folder)} || exit 1
+{template("systemd/process.sh")}
+read_pid
+kill_session "$beside"
+"""
+
+
 def start(unit: Unit, manager: Manager = Manager.DETACHED) -> str:
     """A script that starts the unit unless it runs, and returns when its process was started.
 
@@ -142,6 +160,7 @@ while :; do
     sleep 0.1
 done
 kill_session "$last"
+kill_session "$beside"
 clear_memory {quote(unit.shm_prefix)}
 rm -f pid
 {_forget(unit, manager)}
@@ -154,6 +173,21 @@ def signal(unit: Unit, name: str) -> str:
 {template("systemd/process.sh")}
 read_pid
 alive "$process" && kill -{name} "$pid"
+"""
+
+
+def told(unit: Unit, telling: str) -> str:
+    """A script that tells something to a process which runs, by lines that know its `$pid`; else nothing.
+
+    What its start script says now is then what it runs with.
+    """
+    return f"""cd {quote(unit.folder)} || exit 1
+{template("systemd/process.sh")}
+read_pid
+if alive "$process"; then
+{telling}
+cp run started.new && mv -f started.new started || exit 1
+fi
 """
 
 

@@ -14,6 +14,7 @@ from distctl.cluster.spec import (
     Become,
     Connection,
     Limits,
+    LogSpec,
     ModelSpec,
     Node,
     RouterSpec,
@@ -40,6 +41,7 @@ from distctl.config.problems import Path, Problem, line_of
 from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
 from distctl.config.runtime import RuntimeSection
 from distctl.config.runtimes import kind_problems, runtime, secret
+from distctl.config.scaling import autoscale
 from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
@@ -48,6 +50,7 @@ from distctl.config.settings import (
     SshSection,
     TimeoutsSection,
 )
+from distctl.config.shared import shared_address
 from distctl.config.units import show_duration
 from distctl.config.values import address_problem, is_node_name, name_hint
 from distctl.errors import InputError
@@ -245,13 +248,14 @@ def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
     return ModelSpec(
         name=name,
         source=source(said.source, base),
-        replicas=said.replicas,
+        replicas=said.replicas if isinstance(said.replicas, int) else said.replicas.min,
         where=dict(said.where),
         replay=said.replay,
         timeouts=request_timeouts(said.timeouts),
         policy=said.policy,
         prefix=prefix_spec(said.prefix or PrefixSection()) if said.policy == "prefix" else None,
         admission=_admission(said),
+        autoscale=autoscale(said.replicas, said.autoscale),
     )
 
 
@@ -275,12 +279,19 @@ def source(text: str, base: File) -> Source:
     return Source("folder", str(absolute(text, base)))
 
 
-def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: File) -> RouterSpec:
-    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here."""
+def router_spec(
+    cluster: str, name: str, said: RouterSection, places: tuple[str, ...], base: File
+) -> RouterSpec:
+    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here.
+
+    Places that share one listen everywhere: the address comes and goes.
+    """
+    shared = shared_address(cluster, name, said.address, said.keepalived, places)
     return RouterSpec(
         name=name,
         on=places,
-        address=said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
+        shared=shared,
+        address="0.0.0.0" if shared else said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
         http_port=said.ports.http,
         grpc_port=said.ports.grpc,
         metrics_port=said.ports.metrics,
@@ -290,6 +301,7 @@ def router_spec(name: str, said: RouterSection, places: tuple[str, ...], base: F
         tls=_tls(said.tls, base),
         auth=said.auth,
         ready=said.ready,
+        log=LogSpec(**said.log.model_dump()),
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
     )
 

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from distctl.cluster.spec import Connection, ModelSpec, Node, RouterSpec, Server, StoreSpec, nth_server
 from distctl.config.build import LOCAL
 from distctl.config.problems import Path, Problem, did_you_mean
-
-WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
+from distctl.config.shared import WILDCARDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def reach_problems(nodes: Mapping[str, Node], routers: Iterable[RouterSpec]) -> 
 def place_problems(
     router: str, places: Sequence[str], nodes: Iterable[str], address: str | None
 ) -> Iterator[Problem]:
-    """Places of a router that are no nodes, or stand there twice, or cannot share its address."""
+    """Places of a router that are no nodes, or stand there twice, or listen on different things."""
     here: Path = ("routers", router, "on")
     known = list(nodes)
     for place in dict.fromkeys(places):
@@ -149,13 +148,6 @@ def place_problems(
             )
     for place in {p for p in places if places.count(p) > 1}:
         yield Problem(here, f"`{place}` twice", "keep it once")
-    if len(places) > 1 and address is not None and address not in WILDCARDS:
-        hint = "today leave address out, or write 0.0.0.0: each place answers on its own"
-        yield Problem(
-            ("routers", router, "address"),
-            "not yet in this version: one address for several places",
-            hint,
-        )
     if len(places) > 1 and LOCAL in places and address is None:
         hint = "write address: 0.0.0.0, or a router of its own for local"
         yield Problem(here, "local listens on 127.0.0.1 and nodes on every interface: say which", hint)
@@ -169,7 +161,7 @@ def model_problems(model: ModelSpec, nodes: Mapping[str, Node]) -> Iterator[Prob
     if any(node.per_device for node in fitting):
         return  # how many servers those nodes have is known after a look at them
     servers = sum(len(node.servers) for node in fitting)
-    if not servers and model.replicas:
+    if not servers and model.most:
         yield _nowhere(model, nodes, fitting)
     elif model.replicas > servers:
         which = " that `where` asks for" if model.where else ""

@@ -26,10 +26,6 @@ def _remote(value: Any) -> bool:
 
 LATER: tuple[Later, ...] = (
     Later("models.*.source", "today a folder here, or node:/path", _remote, "object stores"),
-    Later(
-        "models.*.replicas", "today write one number", lambda v: isinstance(v, dict), "a range of replicas"
-    ),
-    Later("models.*.autoscale", "today replicas is a number, and `distctl scale` changes it"),
     Later("models.*.memory", "today replicas are placed by their number and by labels"),
 )
 

@@ -19,6 +19,7 @@ from distctl.config.models import InventorySection
 from distctl.config.patterns import expand
 from distctl.config.problems import Path as Place
 from distctl.config.problems import Problem, error
+from distctl.config.shared import address_problems, sharing_problems
 from distctl.config.values import LONGEST_NAME, MODEL_NAME, is_node_name, name_hint
 from distctl.errors import InputError
 
@@ -43,6 +44,7 @@ def load(path: Path) -> Inventory:
     problems += _named(model)
     problems += [problem for spec in models for problem in checks.model_problems(spec, built.nodes)]
     problems += checks.store_problems(store)
+    problems += sharing_problems(routers, built.nodes)
     _stop(read, problems)
     listeners = checks.listeners(built.nodes, built.written, routers)
     _stop(read, [*checks.port_problems(listeners), *checks.reach_problems(built.nodes, routers)])
@@ -127,5 +129,6 @@ def _routers(
             problems.append(Problem(("routers", name, "on"), exc.message, exc.hint))
             continue
         problems += checks.place_problems(name, places, nodes, said.address)
-        routers.append(build.router_spec(name, said, places, base))
+        problems += address_problems(name, said.address, said.keepalived, places, build.LOCAL)
+        routers.append(build.router_spec(model.cluster, name, said, places, base))
     return tuple(routers), problems

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from distctl.cluster.spec import Policy
+from distctl.cluster.spec import LogSpec, Policy
 from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
+from distctl.config.scaling import AutoscaleSection, Replicas, refuse_unfit
 from distctl.config.sections import Secret, Section
 from distctl.config.settings import Settings
+from distctl.config.shared import KeepalivedSection
 from distctl.config.values import (
     AbsolutePath,
     ClusterName,
@@ -28,6 +30,8 @@ from distctl.config.values import (
     Text,
     refuse,
 )
+
+SMALLEST_FILE = 1024 * 1024  # bytes
 
 
 class GroupSection(Settings):
@@ -89,9 +93,10 @@ class ModelSection(Section):
     source: ModelSource = Field(
         description="a folder, relative to the inventory, that is pushed; or node:/path"
     )
-    replicas: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=1, description="how many servers have it loaded"
+    replicas: Replicas = Field(
+        default=1, description="how many servers have it loaded, or a range in which demand decides"
     )
+    autoscale: AutoscaleSection | None = None
     where: dict[LabelKey, Text] = Field(default_factory=dict, description="labels that a node must have")
     replay: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether a unary request is sent once more when its server is lost"
@@ -114,6 +119,11 @@ class ModelSection(Section):
             refuse("`prefix` has no effect without that policy", "write policy: prefix, or remove it")
         if self.policy == "sequence" and self.replay == "on":
             refuse("a step of a sequence that is sent again counts twice", "remove replay: on")
+        return self
+
+    @model_validator(mode="after")
+    def _scales(self) -> Self:
+        refuse_unfit(self.replicas, self.autoscale)
         return self
 
 
@@ -150,14 +160,36 @@ class LimitsSection(Section):
     )
 
 
+class LogSection(Section):
+    """What became of each request, one line of JSON each; `distctl logs ROUTER` reads it."""
+
+    to: Literal["file", "journal", "off"] = Field(
+        default="file", description="a rotated file, the machine's journal, or nowhere"
+    )
+    keep: Size = Field(
+        default=LogSpec().keep, description="the size of all files of one place together (100MiB)"
+    )
+    files: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=LogSpec().files, description="into how many files it is divided"
+    )
+
+    @model_validator(mode="after")
+    def _worth_a_file(self) -> Self:
+        if self.keep < self.files * SMALLEST_FILE:
+            refuse("`keep` leaves less than 1MiB for a file", "raise it, or lower `files`")
+        return self
+
+
 class RouterSection(Section):
     """A router: one HAProxy on each of its places."""
 
     on: Annotated[list[Text], Field(min_length=1)] = Field(description="node names, or local: this machine")
     address: Host | None = Field(
         default=None,
-        description="the address to listen on; absent: every interface of a node, 127.0.0.1 for local",
+        description="where clients find it: one place listens there alone, several share it by keepalived; "
+        "absent: every interface of a node, 127.0.0.1 for local",
     )
+    keepalived: KeepalivedSection | None = None
     ports: RouterPorts = RouterPorts()
     replay_limit: Size = Field(
         default=128 * 1024, description="the largest request that can be sent again (128KiB)"
@@ -173,6 +205,7 @@ class RouterSection(Section):
         default="none", description="keys: clients need an API key, see `distctl key`"
     )
     limits: LimitsSection | None = None
+    log: LogSection = LogSection()
     ready: Literal["all", "any"] = Field(
         default="all", description="it is ready when all wanted models have a ready server, or any server is"
     )

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, core_schema
 
 from distctl.config.models import InventorySection
 from distctl.config.problems import Path, Problem, did_you_mean
+from distctl.config.scaling import FORMS
 
 UNKNOWN = "unknown key"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,7 +29,7 @@ def validate(tree: Mapping[str, Any]) -> tuple[InventorySection | None, list[Pro
 
 
 def _problem(details: ErrorDetails, tree: Mapping[str, Any]) -> Problem:
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = tuple(part for part in details["loc"] if part not in ("[key]", *FORMS))
     kind, context, found = details["type"], details.get("ctx", {}), details["input"]
     if kind == "distctl":
         return Problem(path, context["message"], context["hint"])
@@ -71,6 +72,8 @@ def _missing_hint(path: Path) -> str:
         "cluster": "name the cluster: `cluster: prod`",
         "nodes": "list the machines: `nodes: {gpu01: {address: 10.0.1.11}}`",
         "source": "name the model's folder: `source: ../model_repo/digits`",
+        "max": "say how many at most: `replicas: {min: 1, max: 4}`",
+        "cron": "say when: `cron: 0 8 * * 1-5`",
         "on": "say where it runs: `on: [local]`, or names of nodes",
         "certificate": "name the PEM file with the chain: `certificate: tls/prod.crt`",
         "key": "say where the private key is: `key: {file: tls/prod.key}`",

@@ -160,6 +160,7 @@ Text = Annotated[str, AfterValidator(_filled)]
 Host = Annotated[str, AfterValidator(_host)]
 Hop = Annotated[str, AfterValidator(_hop)]
 ModelSource = Annotated[str, AfterValidator(_source)]
+Interface = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$")]  # as Linux names them
 User = Annotated[str, AfterValidator(_user)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), Field(pattern="^/")]
 ClusterName = Annotated[

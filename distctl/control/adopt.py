@@ -8,10 +8,22 @@ Thus a fresh checkout duplicates nothing and undrains nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 
-from distctl.cluster.record import Adopt, Change, Intent, Record, Replica, SetIntent, SetReplica, SetRouter
+from distctl.cluster.record import (
+    Adopt,
+    Change,
+    Intent,
+    Record,
+    Replica,
+    SetIntent,
+    SetReplica,
+    SetRouter,
+    SetSized,
+    Sized,
+)
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, Owner, Snapshot
 from distctl.cluster.spec import ServerId, Spec
@@ -104,11 +116,22 @@ def refuse_at_work(
 
 def _carried(spec: Spec, snapshot: Snapshot, owners: Iterable[Owner]) -> list[Change]:
     """What nodes, servers and routers say of themselves; of several owners the last one has the last word."""
+    replicas = _replicas(spec, snapshot)
     return [
         *(SetIntent(intent) for owner in owners for intent in intents(owner)),
         *(SetRouter(router.id) for router in snapshot.routers.values() if router.running),
-        *_replicas(spec, snapshot),
+        *replicas,
+        *_sized(spec, replicas, snapshot.at),
     ]
+
+
+def _sized(spec: Spec, replicas: Iterable[SetReplica], now: float) -> Iterator[SetSized]:
+    """As many replicas as there are stay wanted where demand decides: nothing leaves for a lost record."""
+    found = Counter(change.replica.model for change in replicas)
+    why = "as many as there were when the record was made anew"
+    for model in spec.models:
+        if model.autoscale and (number := found[model.name]):
+            yield SetSized(Sized(model.name, number, number, why, now))
 
 
 def intents(owner: Owner) -> list[Intent]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from distctl.cluster.router import RouterSight
+from distctl.cluster.shared import AddressSight
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.control.world import World
@@ -24,15 +25,18 @@ def observe(
     *,
     deep: bool = True,
     divide: Divide = lambda node, _: node,
+    shared: Iterable[RouterId] = (),
 ) -> Snapshot:
     """Look at everything. `deep` also looks at the nodes' own files over their connectors.
 
-    `divide` says which servers a node has once it was seen. Never raises for what cannot be reached: that is
+    `divide` says which servers a node has once it was seen; `shared` are the places of routers that share an
+    address. Never raises for what cannot be reached: that is
     told in the sights.
     """
     wanted = tuple(nodes)
     places = tuple(routers)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="observe") as pool:
+        addresses = {router: pool.submit(_address, world, router) for router in shared}
         routed = {router: pool.submit(_router, world, router) for router in places}
         looked = [pool.submit(_node, world, node, divide) for node in wanted if deep and not node.external]
         seen = [future.result() for future in looked]
@@ -44,6 +48,7 @@ def observe(
             nodes={sight.name: sight for sight, _, _ in seen},
             servers=servers,
             routers={router: future.result() for router, future in routed.items()},
+            addresses={router: future.result() for router, future in addresses.items()},
         )
 
 
@@ -67,3 +72,10 @@ def _router(world: World, router: RouterId) -> RouterSight:
         return world.router(router).look()
     except DistctlError as error:
         return RouterSight(router, running=False, error=error.message)
+
+
+def _address(world: World, router: RouterId) -> AddressSight:
+    try:
+        return world.address(router).look()
+    except DistctlError as error:
+        return AddressSight(router, error=error.message)

@@ -21,11 +21,12 @@ from distctl.cluster.record import (
     SetReplica,
     SetRouter,
 )
-from distctl.cluster.spec import ModelSpec, Node, Server, ServerId
+from distctl.cluster.shared import AddressView
+from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId
 from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
-from distctl.errors import DistctlError, HealthGateFailed, NodeError, TritonError
+from distctl.errors import DistctlError, HealthGateFailed, NodeError, RouterError, TritonError
 from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
@@ -38,9 +39,11 @@ from distctl.policy.operations import (
     Prune,
     PullImage,
     PushModel,
+    ReleaseAddress,
     RemoveNode,
     RemoveServers,
     SetRouterUp,
+    ShareAddress,
     Sign,
     StartServer,
     StopRouter,
@@ -50,6 +53,7 @@ from distctl.policy.operations import (
 
 Report = Callable[[str], None]
 STOP_ROUTER = 300.0  # seconds for what is in flight there, as long as a drain may take by default
+TAKEN = 15.0  # seconds until some place has an address: keepalived takes it some seconds after its start
 STOP = 35.0  # seconds for Triton's own exit, which takes up to 30 (its --exit-timeout-secs)
 
 
@@ -67,6 +71,7 @@ class Job:
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
     cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
+    addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
 
     def server(self, server: ServerId) -> Server:
         """The server of that id."""
@@ -275,6 +280,35 @@ def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
     job.world.store.commit(job.token, [DropRouter(op.router)])
 
 
+def _share(job: Job, op: ShareAddress, report: Report) -> None:
+    view, control = job.addresses[op.router], job.world.address(op.router)
+    if view.yields:
+        report("letting another place have the address")
+        report("" if control.give_up() else f"no other place takes {op.address}: it stays")
+    control.apply(view)
+    if not view.yields:
+        report(f"waiting until a place has {op.address}")
+        _await_holder(job, op)
+
+
+def _await_holder(job: Job, op: ShareAddress) -> None:
+    """Wait until some place of the router has the address: not always this one."""
+    until = job.world.clock.now() + TAKEN
+    places = [router for router in job.addresses if router.router == op.router.router]
+    while not any(job.world.address(router).look().holds for router in places):
+        if job.world.clock.now() > until:
+            said = f"no place of router {op.router.router} took {op.address} in {TAKEN:g} s"
+            raise RouterError(said, hint=f"distctl logs {op.router.router}")
+        job.world.clock.sleep(0.2)
+
+
+def _release(job: Job, op: ReleaseAddress, report: Report) -> None:
+    report("letting another place have the address")
+    control = job.world.address(op.router)
+    control.give_up()
+    control.remove()
+
+
 def _remove(job: Job, op: RemoveNode, report: Report) -> None:
     report("removing")
     job.world.node(op.node).remove(keep_models=op.keep_models)
@@ -317,6 +351,8 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     Leave: _leave,
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
+    ShareAddress: _share,
+    ReleaseAddress: _release,
     RemoveNode: _remove,
     RemoveServers: _remove_servers,
     Prune: _prune,

@@ -11,7 +11,16 @@ from distctl.cluster.record import Record
 from distctl.cluster.router import RouterView
 from distctl.cluster.snapshot import ServerSight
 from distctl.cluster.spec import RouterId, Server, ServerId
-from distctl.ports import Clock, Depot, NodeControl, RouterControl, ServerControl, Store, TritonClient
+from distctl.ports import (
+    AddressControl,
+    Clock,
+    Depot,
+    NodeControl,
+    RouterControl,
+    ServerControl,
+    Store,
+    TritonClient,
+)
 
 
 class NodePort(NodeControl, ServerControl, Depot, Protocol):
@@ -31,6 +40,7 @@ class World:
     node: Callable[[str], NodePort]
     triton: Callable[[ServerId], TritonClient]
     router: Callable[[RouterId], RouterControl]
+    address: Callable[[RouterId], AddressControl]
     probe: Callable[[tuple[Server, ...], Mapping[ServerId, str]], Mapping[ServerId, ServerSight]]
     view: Callable[[Record, RouterId], RouterView]
     folder: Callable[[str], Folder]  # a model's folder here

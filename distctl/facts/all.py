@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from distctl.facts import engines, gpu, network, python, services, storage, system
+from distctl.facts import engines, gpu, keepalived, network, python, services, storage, system
 from distctl.facts.probe import Facts, read, section
 
 PROBES = (
@@ -12,6 +12,7 @@ PROBES = (
     *storage.PROBES,
     *services.PROBES,
     *network.PROBES,
+    *keepalived.PROBES,
     *python.PROBES,
     *gpu.PROBES,
     *engines.PROBES,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from distctl.cluster.record import Change, Record
 from distctl.cluster.snapshot import Instant, Snapshot
@@ -11,12 +12,16 @@ from distctl.cluster.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that a policy may look at. `busy`: a pass is under way, so nothing that needs one can begin now."""
+    """All that a policy may look at. `busy`: a pass is under way, so nothing that needs one can begin now.
+
+    `capacities` are the requests that one server of a model can use at once.
+    """
 
     spec: Spec  # of the record's newest revision, with the servers and devices that its facts tell of
     record: Record
     snapshot: Snapshot
     busy: bool = False
+    capacities: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def now(self) -> Instant:

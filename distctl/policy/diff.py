@@ -19,6 +19,7 @@ from distctl.policy.operations import SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
+from distctl.policy.sharing import release, share
 from distctl.policy.wish import Wish
 from distctl.policy.work import Work
 
@@ -28,6 +29,7 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
     work = Work(wish, record, snapshot)
     for router in wish.spec.router_ids:
         _router(work, router)
+    share(work)
     for router in sorted(record.routers - set(wish.spec.router_ids)):
         _leftover_router(work, router)
     outdated = [server for node in wish.spec.nodes for server in arrive(work, node)]
@@ -103,7 +105,8 @@ def _leftover_router(work: Work, router: RouterId) -> None:
     elif sight is not None and sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error))
     else:
-        work.closing.add(work.draft.add(StopRouter(router), "it left the file"))
+        needs = release(work, router, "it left the file")
+        work.closing.add(work.draft.add(StopRouter(router), "it left the file", needs))
 
 
 def _settle(work: Work, router: RouterId) -> None:

@@ -237,6 +237,31 @@ class StopRouter(OnRouter):
 
 
 @dataclass(frozen=True, slots=True)
+class ShareAddress(OnRouter):
+    """Let a place have a router's shared address when it is its turn, or tell keepalived there anew."""
+
+    address: str
+    sign: Sign = Sign.ADD
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"share address {self.address} at {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAddress(OnRouter):
+    """Let another place have a router's shared address, and end keepalived on this one."""
+
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"release the shared address of {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveNode:
     """Remove what distctl put on a node, and forget it."""
 
@@ -281,6 +306,8 @@ Operation: TypeAlias = (
     | Leave
     | SetRouterUp
     | StopRouter
+    | ShareAddress
+    | ReleaseAddress
     | RemoveNode
     | Prune
 )

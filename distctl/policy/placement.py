@@ -3,15 +3,15 @@
 The rule, for now: what is placed stays; labels are honoured. A new replica goes to the node that has the
 fewest of its model, so that a node's death takes as few as can be, there to the server with the fewest
 replicas; then the inventory's order decides. Where there are too many, those that do not answer leave first,
-then those beside another one on their node, then those on the fullest servers. Memory joins the rule when it
-is known.
+then those beside another one on their node, then the least busy, then those on the fullest servers. Memory
+joins the rule when it is known.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distctl.cluster.spec import ModelSpec, Node, ServerId, Spec
@@ -28,7 +28,7 @@ class Ground:
     `existing` is where replicas are placed now, `outside` what external servers run by themselves: those
     count, and are never placed or taken away by us. `answering` is what answers, whoever placed it. On
     nodes that are `draining` nothing serves; `cordoned` and `unreachable` ones get no new replica, nor do
-    servers that are `lost`, whose devices are not there.
+    servers that are `lost`, whose devices are not there. `busy` is what each has in flight and queued.
     """
 
     existing: frozenset[Place] = NOWHERE
@@ -38,6 +38,7 @@ class Ground:
     cordoned: frozenset[str] = NONE
     unreachable: frozenset[str] = NONE
     lost: frozenset[ServerId] = frozenset()
+    busy: Mapping[Place, int] = field(default_factory=dict)
 
     def closed(self, node: str) -> bool:
         """Whether a node gets no new replica."""
@@ -102,8 +103,9 @@ def _keep(
     outside = [s for s in servers if (s, model) in ground.outside]
     ours = [s for s in servers if (s, model) in ground.existing and (s, model) not in ground.outside]
     silent = {s for s in ours if (s, model) not in ground.answering}
-    rank = _ranks(ours, [s.node for s in outside], lambda s: (s in silent, crowd[s]))
-    ours.sort(key=lambda s: (s in silent, rank[s], crowd[s]))
+    idle = {s: (s in silent, -ground.busy.get((s, model), 0), crowd[s]) for s in ours}
+    rank = _ranks(ours, [s.node for s in outside], lambda s: idle[s])
+    ours.sort(key=lambda s: (s in silent, rank[s], idle[s]))
     return outside + ours[: max(0, wanted - len(outside))]
 
 

@@ -13,11 +13,12 @@ from functools import cached_property
 from distctl.cluster.gpu import Gpu, devices
 from distctl.cluster.record import Intent, Record
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
-from distctl.cluster.snapshot import ModelState, ServerSight, Snapshot
-from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
+from distctl.cluster.snapshot import Instant, ModelState, ServerSight, Snapshot
+from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Spec
 from distctl.policy.assignment import called, mismatch
-from distctl.policy.counts import counts
+from distctl.policy.counts import Count, counts, said
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.holders import AddressStanding, address_standings
 from distctl.policy.wish import answering
 
 WRONG = "wrong GPU"
@@ -68,6 +69,8 @@ class ModelStanding:
     in_flight: int
     queued: int
     state: str
+    range: str = ""  # within which demand decides, as `0 to 6`; "" for a fixed number
+    since: Instant | None = None  # when demand decided the count; None: it did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Standing:
     nodes: tuple[NodeStanding, ...]
     models: tuple[ModelStanding, ...]
     routers: tuple[RouterStanding, ...]
+    addresses: tuple[AddressStanding, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +101,7 @@ class Standing:
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
             and all(r.state == "running" for r in self.routers)
+            and all(a.whole for a in self.addresses)
         )
 
 
@@ -159,7 +164,7 @@ def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     nodes = tuple(_node(node, sights) for node in spec.nodes)
     models = tuple(_models(spec, sights))
     routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
-    return Standing(nodes, models, routers)
+    return Standing(nodes, models, routers, address_standings(spec, snapshot))
 
 
 def _node(node: Node, sights: Sights) -> NodeStanding:
@@ -211,29 +216,32 @@ def _server_state(sight: ServerSight, missing: tuple[str, ...]) -> tuple[str, st
 
 
 def _models(spec: Spec, sights: Sights) -> Iterable[ModelStanding]:
-    numbers = counts(spec, sights.record.pins)
+    numbers = counts(spec, sights.record.pins, sights.record.sized)
     ready = defaultdict[str, list[ServerId]](list)
-    for server, model in answering(sights.snapshot):
-        ready[model].append(server)
-    for name in (model.name for model in spec.models):
+    for server, name in answering(sights.snapshot):
+        ready[name].append(server)
+    for model in spec.models:
+        name, count = model.name, numbers[model.name]
         serving = sum(sights.serves(name, server) for server in ready[name])
         slots = sights.pools.get(name, [])
-        wanted = numbers[name].number
         yield ModelStanding(
             name,
-            wanted,
-            numbers[name].why,
+            count.number,
+            count.why,
             len(ready[name]),
             serving,
             sum(s.in_flight for s in slots),
             sum(s.queued for s in slots),
-            _model_state(wanted, serving),
+            _model_state(model, count, serving),
+            said(model) if model.autoscale else "",
+            count.since,
         )
 
 
-def _model_state(wanted: int, serving: int) -> str:
+def _model_state(model: ModelSpec, count: Count, serving: int) -> str:
+    wanted = count.number
     if wanted == 0:
-        return "off"
+        return "asleep" if model.autoscale and count.pin is None else "off"
     if serving == 0:
         return "failed (no replica serves)"
     return "ready" if serving >= wanted else f"short ({serving} of {wanted})"

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from distctl.cluster.record import Record
 from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node, ServerId
-from distctl.policy.operations import RemoveNode, StopRouter, StopServer
+from distctl.policy.operations import ReleaseAddress, RemoveNode, StopRouter, StopServer
 from distctl.policy.plan import Draft, Plan, Skip
+from distctl.policy.sharing import carried
 from distctl.policy.wish import Wish
 
 WHY = "the cluster is taken down"
@@ -19,11 +20,13 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
     draft = Draft()
     stopped = set()
     wanted = set(wish.spec.router_ids)
+    released = {router: {draft.add(ReleaseAddress(router), WHY)} for router in carried(snapshot)}
+    stopped |= {number for numbers in released.values() for number in numbers}
     for router, sight in sorted(snapshot.routers.items()):
         if sight.error:
             draft.skipped.append(Skip(str(router), sight.error))
         elif sight.running or router in record.routers or router not in wanted:
-            stopped.add(draft.add(StopRouter(router), WHY))
+            stopped.add(draft.add(StopRouter(router), WHY, released.get(router, set())))
     for node in (*wish.spec.nodes, *wish.leaving):
         if not node.external:
             retired = [server.id for server in wish.retired if server.id.node == node.name]

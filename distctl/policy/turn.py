@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Record
 from distctl.policy import upkeep as keeping
+from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
 
 
@@ -19,12 +20,14 @@ class Memory:
     """What policies remember from one turn to the next: one field for each."""
 
     upkeep: keeping.Upkeep = field(default_factory=keeping.Upkeep)
+    scaling: Scaling = field(default_factory=Scaling)
 
 
 def turn(memory: Memory, seen: Seen) -> tuple[Memory, tuple[Decision, ...]]:
     """What is to be done now, each with its reason, and what is remembered. Pure; called for each look."""
     kept, due = keeping.upkeep(memory.upkeep, seen)
-    return replace(memory, upkeep=kept), tuple(due)
+    scaling, counts = autoscale(memory.scaling, seen)
+    return replace(memory, upkeep=kept, scaling=scaling), (*due, *counts)
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

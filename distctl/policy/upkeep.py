@@ -162,7 +162,7 @@ def _router(seen: Seen, router: RouterId) -> str:
 
 def _short(seen: Seen) -> dict[str, str]:
     placed = Counter(model for _, model in seen.record.places)
-    numbers = counts(seen.spec, seen.record.pins)
+    numbers = counts(seen.spec, seen.record.pins, seen.record.sized)
     external = {node.name for node in seen.spec.nodes if node.external}
     if external:  # they run what they run: what is placed there is not all in the record
         return {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from distctl.cluster.record import Record, Replica
+from distctl.cluster.record import Pin, Record, Replica
 from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState, Tls
-from distctl.cluster.spec import Admission, ModelSpec, Node, Policy, RouterId, Server, Spec
+from distctl.cluster.spec import Admission, Hold, ModelSpec, Node, Policy, RouterId, Server, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.counts import counts
 from distctl.policy.placement import fits
@@ -62,7 +62,8 @@ def router_view(
     names = sorted({m.name for m in spec.models} | {r.model for r in record.replicas})
     specs = {model.name: model for model in spec.models}
     slots_of = {name: _slots(spec, record, name, servers, hosts) for name in names}
-    pools = tuple(_weighed(_pool(specs.get(name), name, slots_of[name], models), record) for name in names)
+    made = (_pool(specs.get(name), name, slots_of[name], models, record.pins.get(name)) for name in names)
+    pools = tuple(_weighed(pool, record) for pool in made)
     slots = sum(len(pool.slots) for pool in pools)
     return RouterView(
         id=router,
@@ -77,6 +78,7 @@ def router_view(
         tls=place.tls,
         keys=tuple(sorted(record.keys.values())) if wanted.auth == "keys" else None,
         limits=wanted.limits,
+        log=wanted.log,
         drops_root=place.drops_root,
         needed=_needed(spec, record, pools) if wanted.ready == "all" else (),
     )
@@ -85,7 +87,7 @@ def router_view(
 def _needed(spec: Spec, record: Record, pools: tuple[Pool, ...]) -> tuple[str, ...]:
     """The models that a ready router must have a server for: those that hold wait for one, as they should."""
     holding = {pool.model for pool in pools if pool.hold}
-    wanted = counts(spec, record.pins)
+    wanted = counts(spec, record.pins, record.sized)
     return tuple(sorted(name for name, count in wanted.items() if count.number and name not in holding))
 
 
@@ -94,7 +96,9 @@ def policy_of(model: ModelSpec, sequences: Sequences | None) -> Policy:
     return model.policy or ("least-load" if sequences is None else "sequence")
 
 
-def _pool(model: ModelSpec | None, name: str, slots: tuple[Slot, ...], models: Models) -> Pool:
+def _pool(
+    model: ModelSpec | None, name: str, slots: tuple[Slot, ...], models: Models, pin: Pin | None
+) -> Pool:
     sequences = models.sequences.get(name)
     known = sequences or Sequences()
     if model is None:
@@ -110,7 +114,16 @@ def _pool(model: ModelSpec | None, name: str, slots: tuple[Slot, ...], models: M
         sequences=known,
         timeouts=model.timeouts,
         admission=_admission(model, models),
+        hold=_hold(model, pin),
     )
+
+
+def _hold(model: ModelSpec, pin: Pin | None) -> Hold | None:
+    """Requests wait for a model that sleeps, not for one that an operator keeps at 0."""
+    scale = model.autoscale
+    if scale is None or not scale.sleeps or (pin is not None and pin.count == 0):
+        return None
+    return scale.hold
 
 
 def _weighed(pool: Pool, record: Record) -> Pool:

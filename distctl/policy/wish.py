@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
+from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
@@ -28,7 +29,9 @@ class Wish:
     servers while replicas join and leave (`growing`), `settled` of those at the end; `configs` a router to
     the digest of its file as the record has it now. `awaited` are draining nodes whose last request somebody
     waits for; `stateful` are models whose open sequences and streams a new version in their place would end;
-    `unread` says of models why nothing is known of their state.
+    `unread` says of models why nothing is known of their state. `addresses` are what keepalived is to be on
+    places that share one, `address_settings` the words for it that running ones show; `unshared` says of
+    places why they cannot.
     """
 
     spec: Spec
@@ -52,6 +55,9 @@ class Wish:
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
     unread: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
+    address_settings: Mapping[RouterId, str] = field(default_factory=dict)
+    unshared: Mapping[RouterId, Unfit] = field(default_factory=dict)
 
     @cached_property
     def _models(self) -> Mapping[ServerId, tuple[str, ...]]:
@@ -91,10 +97,16 @@ def unreachable(spec: Spec, snapshot: Snapshot) -> frozenset[str]:
 
 def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[dict[str, Count], Placement]:
     """How many replicas each model gets, and where."""
-    numbers = counts(spec, record.pins)
+    numbers = counts(spec, record.pins, record.sized)
+    ground = ground_of(spec, record, snapshot)
+    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
+    """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
     answers = answering(snapshot)
-    ground = Ground(
+    return Ground(
         existing=frozenset(record.places),
         outside=frozenset(p for p in answers if p[0].node in external),
         answering=answers,
@@ -102,8 +114,17 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
+        busy=_busy(snapshot),
     )
-    return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
+
+
+def _busy(snapshot: Snapshot) -> Mapping[Place, int]:
+    """What every router has in flight and queued at each replica."""
+    found = Counter[Place]()
+    for router in snapshot.routers.values():
+        for model, server, slot in router.slots:
+            found[server, model] += slot.in_flight + slot.queued
+    return found
 
 
 def growing(record: Record, placement: Placement) -> Record:

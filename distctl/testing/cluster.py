@@ -14,6 +14,7 @@ from distctl.cluster.router import RouterView, SlotState
 from distctl.cluster.snapshot import ServerSight
 from distctl.cluster.spec import RouterId, Server, ServerId, Spec
 from distctl.errors import TritonError
+from distctl.testing.address import FakeAddress
 from distctl.testing.calls import Calls
 from distctl.testing.node import FakeMachine, FakeNode, Script, plain_script, run
 from distctl.testing.serving import FakeRouter, FakeTriton, digest, states
@@ -46,6 +47,7 @@ class FakeCluster:
         self.machines = {node.name: FakeMachine(node.name) for node in spec.nodes}
         self.tritons: dict[ServerId, FakeTriton] = {}
         self.routers: dict[RouterId, FakeRouter] = {}
+        self.addresses: dict[RouterId, FakeAddress] = {}
         self._contents: dict[str, str] = defaultdict(lambda: "1")
         self._ports: dict[str, FakeNode] = {}
         self._script, self._structure = script, structure
@@ -85,6 +87,10 @@ class FakeCluster:
             )
         return self.routers[router]
 
+    def address(self, router: RouterId) -> FakeAddress:
+        """A router's shared address on one place."""
+        return self.addresses.setdefault(router, FakeAddress(router, self.addresses, self.calls))
+
     def probe(
         self, servers: tuple[Server, ...], keys: Mapping[ServerId, str]
     ) -> Mapping[ServerId, ServerSight]:
@@ -110,6 +116,7 @@ class FakeCluster:
             node=self.node,
             triton=self.triton,
             router=self.router,
+            address=self.address,
             probe=self.probe,
             view=view,
             folder=self.folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 
 from distctl.cluster.lease import FREE, LEADING, check, give_up, grant
@@ -21,6 +22,7 @@ from distctl.cluster.record import (
     SetRevision,
     apply,
 )
+from distctl.cluster.serial import counts
 from distctl.cluster.snapshot import Instant
 from distctl.ports import Clock
 from distctl.testing.calls import Calls
@@ -68,6 +70,11 @@ class MemoryStore:
         with self._calls.look("store: load"):
             return self.record
 
+    def serial(self) -> int:
+        """How many commits have changed what is wanted."""
+        with self._calls.look("store: serial"):
+            return self.record.serial
+
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes, all or none. Raises LeaseHeld when the token is no longer the newest."""
         with self._calls.change("store: commit " + ", ".join(type(change).__name__ for change in changes)):
@@ -75,7 +82,7 @@ class MemoryStore:
             record = self.record
             for change in changes:
                 record = apply(record, change)
-            self.record = record
+            self.record = replace(record, serial=record.serial + 1) if counts(changes) else record
             for change in changes:
                 self._keep(change)
 
@@ -130,10 +137,15 @@ class MemoryStore:
             found = self.leadership
             return found if found.owner and found.expires > self._clock.now() else None
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """The newest `limit` events at or after `since`, oldest first."""
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
         with self._calls.look("store: events"):
-            found = sorted((e for e in self._events if e.at >= since), key=lambda event: event.at)
+            found = sorted(
+                (e for e in self._events if e.at >= since and subject in (None, e.subject)),
+                key=lambda event: event.at,
+            )
             return tuple(found[-limit:] if limit else ())
 
     def history(self, *, limit: int = 100) -> Sequence[Revision]:

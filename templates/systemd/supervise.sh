@@ -24,7 +24,9 @@ now() { read -r seconds rest < /proc/uptime; seconds=${seconds%.*}; }
 # pause SECONDS: a signal ends it at once.
 pause() { sleep "$1" 8>&- & wait "$!"; }
 
-write_pid() { printf 'supervisor=%s\nprocess=%s\n' "$mine" "$process" > pid.new && mv -f pid.new pid; }
+write_pid() {
+    printf 'supervisor=%s\nprocess=%s\nbeside=%s\n' "$mine" "$process" "$beside" > pid.new && mv -f pid.new pid
+}
 
 say() { printf 'distctl: %s\n' "$1" >> log; }
 
@@ -51,6 +53,15 @@ launch() {
     setsid ./started >> log 2>&1 < /dev/null 8>&- &
     child=$!
     fields "$child" && process="$boot $child $started"
+    write_pid
+}
+
+# accompany: keeps the script FOLDER/beside running next to the process, where there is one.
+accompany() {
+    [ -e beside ] && ! alive "$beside" || return 0
+    kill_session "$beside"
+    setsid sh ./beside >> log 2>&1 < /dev/null 8>&- &
+    fields "$!" && beside="$boot $! $started"
     write_pid
 }
 
@@ -89,6 +100,7 @@ write_pid
 
 while [ -z "$stopping" ]; do
     if alive "$process"; then
+        accompany
         pause 1
         rounds=$((rounds + 1))
         [ $((rounds % 15)) -ne 0 ] || rotate
@@ -107,4 +119,6 @@ while [ -z "$stopping" ]; do
 done
 
 [ -z "$process" ] || { stop; bury; }
+# What is beside it ends by itself once it has nothing more to read.
+[ -z "$beside" ] || { pause 0.1; kill_session "$beside"; }
 rm -f pid

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
 from distctl.cluster.router import Lost
+from distctl.cluster.spec import LogSpec
 from distctl.commands import units
 from distctl.commands.files import quote, write
-from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, lost, place
+from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, access, lost, place
 from distctl.errors import RouterError
 from distctl.ports import Connector, Result
 
@@ -32,7 +33,7 @@ class RouterFolder:
         self._change, self._setting, self._login = change, setting, login
         self._run = secrets.token_hex(4)  # names what this process copies
 
-    def write(self, rendered: Rendered, deadline: float) -> bool:
+    def write(self, rendered: Rendered, log: LogSpec, deadline: float) -> bool:
         """Have the files there, checked by HAProxy itself and renamed into place; False if they were before.
 
         Raises RouterError when HAProxy refuses the configuration; nothing has changed then.
@@ -40,7 +41,8 @@ class RouterFolder:
         found = self._found(deadline)
         executable = self._executable(found, deadline)
         run = place.run_script(self._unit.folder, executable, self._login)
-        self._do(units.install(self._unit, run), "writing the router's start script", deadline)
+        scripts = units.install(self._unit, run) + units.accompany(self._unit, self._keeper(log))
+        self._do(scripts, "writing the router's start scripts", deadline)
         if found.config == rendered.digest and found.files >= rendered.files.keys():
             return False
         files = {n: text for n, text in rendered.files.items() if n in place.CHANGING or n not in found.files}
@@ -49,6 +51,10 @@ class RouterFolder:
         script = place.accept(self._unit.folder, executable, files)
         self._do(script, "checking the router's configuration", deadline)
         return True
+
+    def _keeper(self, log: LogSpec) -> str:
+        name = access.journal_name(self._unit.root, self._unit.name)
+        return access.keeper(log, self._unit.folder, name) if log.written else ""
 
     def write_health(self, text: str, deadline: float) -> None:
         """Leave for the next worker which slots run."""

@@ -14,7 +14,7 @@ from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
 from distctl.commands.haproxy.groups import model_of, server_of
-from distctl.commands.haproxy.kinds import HELD
+from distctl.commands.haproxy.kinds import HELD, HOLD
 from distctl.errors import DistctlError, NodeError, RouterError
 from distctl.ports import Connector, Result
 
@@ -53,7 +53,7 @@ class HaproxyRouter:
         """Bring the router to the view; see `ports.RouterControl`."""
         until = time.monotonic() + deadline
         rendered, groups = render(view), groups_of(view)
-        written = self._folder.write(rendered, _left(until))
+        written = self._folder.write(rendered, view.log, _left(until))
         before = self._master.read()
         took = self._start(rendered, groups, before, until)
         lines = before.worker.lines if before else {}
@@ -217,12 +217,13 @@ def _failed(seen: Reading, place: wire.Place) -> bool:
 
 
 def _held(seen: Reading) -> dict[str, int]:
-    """By model: how many requests are in its backends for a model without a server."""
+    """By model: how many requests wait for a first server; what one has by now waits no more."""
     found: dict[str, int] = {}
     for (backend, name), count in seen.counts.items():
-        if name == wire.WHOLE and backend.endswith(HELD) and (model := model_of(backend)):
-            found[model] = found.get(model, 0) + count.in_flight
-    return found
+        if backend.endswith(HELD) and (model := model_of(backend)):
+            waiting = count.in_flight if name == wire.WHOLE else -count.in_flight if name != HOLD else 0
+            found[model] = found.get(model, 0) + waiting
+    return {model: max(0, waiting) for model, waiting in found.items()}
 
 
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:

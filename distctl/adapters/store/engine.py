@@ -1,8 +1,13 @@
-"""The connection to the record's database, and its errors in our words.
+"""The connection to the record's database, and its transactions.
 
 A transaction that writes says so before it begins: SQLite then takes its write lock at once instead of
-failing half way, and any other database locks the one row of `meta`, so that there is one writer at a time.
-One that only reads sees one state of the whole database.
+failing half way, and PostgreSQL locks the one row of `meta`, so that there is one writer at a time. It is
+READ COMMITTED there, whatever the server's default: what is read after the lock is what the writer before
+left, and nothing fails for being too late, as it would when serializable. One that only reads sees one state
+of the whole database.
+
+A server that is away for a moment is waited for. A write whose commit was never answered is not done twice:
+the server is asked what became of it.
 """
 
 from __future__ import annotations
@@ -10,20 +15,35 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random,
+)
 
+from distctl.adapters.store import server
 from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.adapters.store.schema import meta
+from distctl.cluster.snapshot import Instant
 from distctl.errors import StoreDamaged, StoreError
+from distctl.ports import Clock
 
 BUSY_SECONDS = 10.0  # how long to wait for another writer; ours take milliseconds
+# How long a server may be away, to be restarted say: less than a lease, so that its holder still has it then.
+PATIENCE = 20.0
+OPENING = 5.0  # seconds, for one that was never reached: a wrong address is no restart
 WRITES = {"distctl_writes": True}
+
+T = TypeVar("T")
 
 
 def parse(url: str) -> URL:
@@ -53,18 +73,19 @@ def file_of(url: URL) -> Path | None:
 
 def connect(url: URL, password: Callable[[], str] | None) -> Engine:
     """An engine that connects when it is first used; the password is read then and kept nowhere."""
-    path = file_of(url)
-    arguments = {"timeout": BUSY_SECONDS, "isolation_level": None} if path else {}
+    if file_of(url):
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
     try:
-        engine = create_engine(url, connect_args=arguments)
+        engine = create_engine(url, connect_args=server.arguments(url), **server.POOL)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             "PostgreSQL's client library is not installed", hint="pip install 'distctl[postgres]'"
         ) from error
-    if path:
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    elif password is not None:
+    event.listen(engine, "begin", _begin_on_server)
+    if password is not None:
         _ask_for_password(engine, password)
     return engine
 
@@ -86,6 +107,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _begin_on_server(connection: Connection) -> None:
+    connection.exec_driver_sql(server.TIMEOUTS)
+
+
 def use_write_ahead_log(engine: Engine) -> None:
     """Let readers go on while one writes. The file remembers it, so that it is changed once.
 
@@ -104,24 +129,86 @@ def use_write_ahead_log(engine: Engine) -> None:
             turns(cursor.execute, "PRAGMA journal_mode = WAL")
 
 
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state and changes nothing. Raises StoreError."""
+def read(engine: Engine, work: Callable[[Connection], T], *, patience: float = PATIENCE) -> T:
+    """What `work` finds in a transaction that sees one state and changes nothing. Raises StoreError."""
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    with translated(engine.url), _connection(engine, options) as connection, connection.begin():
-        yield connection
+
+    def once() -> T:
+        with _connection(engine, options) as connection, connection.begin():
+            return work(connection)
+
+    return _patiently(engine, once, patience)
 
 
-@contextmanager
-def writing(engine: Engine, *, exclusive: bool = True) -> Iterator[Connection]:
-    """A transaction that writes, and is undone by any exception. Raises StoreError.
+def write(engine: Engine, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:
+    """What `work` gives back in a transaction that writes, and that is undone by any exception.
 
-    `exclusive` locks the row of `meta`: False while the tables are still being made.
+    `work` is called again when the server was lost. `exclusive` locks the row of `meta`: False while the
+    tables are still being made. Raises StoreError.
     """
-    with translated(engine.url), _connection(engine, WRITES) as connection, connection.begin():
-        if exclusive:
-            connection.execute(select(meta.c.id).with_for_update())
-        yield connection
+    return _patiently(engine, _Write(engine, work, exclusive), PATIENCE)
+
+
+@dataclass(slots=True)
+class _Write(Generic[T]):
+    """One write, to be tried until it is certain what became of it."""
+
+    engine: Engine
+    work: Callable[[Connection], T]
+    exclusive: bool
+    doubtful: tuple[str, T] | None = None  # a transaction whose commit was sent and never answered
+
+    def __call__(self) -> T:
+        options = WRITES if self.engine.dialect.name == "sqlite" else {"isolation_level": "READ COMMITTED"}
+        with _connection(self.engine, options) as connection:
+            if self.doubtful is not None:
+                with connection.begin():
+                    kept = server.committed(connection, self.doubtful[0])
+                if kept:
+                    return self.doubtful[1]
+                self.doubtful = None
+            return self._try(connection)
+
+    def _try(self, connection: Connection) -> T:
+        with connection.begin() as transaction:
+            _take_turn(connection, exclusive=self.exclusive)
+            result = self.work(connection)
+            if connection.dialect.name == "postgresql":
+                self.doubtful = (server.transaction(connection), result)
+            transaction.commit()
+        return result
+
+
+def instant(connection: Connection, clock: Clock) -> Instant:
+    """The store's time, by which leases run out: the server's, which all who write share.
+
+    A file is on one machine (`place` refuses network file systems), so that its processes share `clock`.
+    """
+    return server.clock(connection) if connection.dialect.name == "postgresql" else clock.now()
+
+
+def _take_turn(connection: Connection, *, exclusive: bool) -> None:
+    if exclusive:
+        connection.execute(select(meta.c.id).with_for_update())
+    elif connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(server.CREATING)))
+
+
+def _patiently(engine: Engine, once: Callable[[], T], patience: float) -> T:
+    """Call until it goes well; another try is for a server that is away for a moment."""
+
+    def passes(error: BaseException) -> bool:
+        on_server = engine.dialect.name == "postgresql"
+        return on_server and isinstance(error, SQLAlchemyError) and server.trouble(error).passes
+
+    tries = Retrying(
+        retry=retry_if_exception(passes),
+        wait=wait_random(0.1, 0.5),
+        stop=stop_after_delay(patience),
+        reraise=True,
+    )
+    with translated(engine.url):
+        return tries(once)
 
 
 def _connection(engine: Engine, options: dict[str, Any]) -> Connection:
@@ -141,19 +228,20 @@ def translated(url: URL) -> Iterator[None]:
 
 def name_of(url: URL) -> str:
     """How messages call the database: the file's path, or the URL without its password."""
-    return str(file_of(url) or url.render_as_string(hide_password=True))
+    return str(file_of(url) or url.set(drivername="postgresql").render_as_string(hide_password=True))
 
 
 def in_our_words(error: SQLAlchemyError | sqlite3.Error, url: URL) -> StoreError:
     """What a database error means for an operator."""
     name = name_of(url)
+    if not file_of(url) and isinstance(error, SQLAlchemyError):
+        return server.in_words(error, name)
     original = error.orig if isinstance(error, DBAPIError) else error
     # The driver gives the bare class to SQLITE_CORRUPT and SQLITE_NOTADB alone, its subclasses to the rest.
     if type(original) is sqlite3.DatabaseError:
         return StoreDamaged(f"{name}: the record is damaged: {original}", hint=DAMAGED_HINT)
     problem = next(iter(str(original).splitlines()), type(error).__name__)
-    if file_of(url):
-        hint = "see that its disk has room and that this user may write file and folder"
-    else:
-        hint = "see that the database server runs, is reachable from here and knows this user"
+    hint = "see that its disk has room and that this user may write file and folder"
+    if "is locked" in problem:
+        hint = f"another process has been writing to it for {BUSY_SECONDS:g} s; see `fuser {name}` for which"
     return StoreError(f"{name}: the record cannot be read or written: {problem}", hint=hint)

@@ -11,7 +11,6 @@ import os
 import socket
 import sqlite3
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from distctl.adapters.store import leases, schema
-from distctl.adapters.store.engine import file_of, name_of, reading, writing
-from distctl.cluster.snapshot import Instant
+from distctl.adapters.store.engine import OPENING, file_of, instant, name_of, read, write
+from distctl.cluster.record import Lease
 from distctl.errors import StoreError, StoreNewer
+from distctl.ports import Clock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,24 +39,21 @@ class Migrations:
     head: str
 
 
-SHIPPED = Migrations("distctl.adapters.store:migrations", "0003")
+SHIPPED = Migrations("distctl.adapters.store:migrations", "0005")
 
 
-def bring_up_to_date(
-    engine: Engine, migrations: Migrations, *, cluster: str, now: Callable[[], Instant]
-) -> None:
+def bring_up_to_date(engine: Engine, migrations: Migrations, *, cluster: str, clock: Clock) -> None:
     """Make the database's schema the newest of `migrations`.
 
     Raises StoreNewer, StoreError (somebody else's database), LeaseHeld (an older record is in use).
     """
-    with reading(engine) as connection:
-        found = version(connection)
+    found = read(engine, version, patience=OPENING)
     if found == migrations.head:
         return
     if found is None:
-        _create(engine, migrations, cluster=cluster, now=now())
+        write(engine, lambda c: _create(c, migrations, cluster, clock), exclusive=False)
     elif found in known(migrations):
-        _migrate(engine, migrations, found, now)
+        _migrate(engine, migrations, found, clock)
     else:
         raise StoreNewer(
             f"{name_of(engine.url)}: the record was written by a newer distctl (schema {found}, ours is "
@@ -110,30 +107,34 @@ def _config(migrations: Migrations) -> Config:
     return config
 
 
-def _create(engine: Engine, migrations: Migrations, *, cluster: str, now: Instant) -> None:
-    with writing(engine, exclusive=False) as connection:
-        if version(connection) is not None:  # another process was quicker
-            return
-        upgrade(connection, migrations)
-        identity = {"id": uuid.uuid4().hex, "cluster": cluster, "generation": 0, "created": now}
-        connection.execute(insert(schema.meta), {"one": 1, **identity})
-        connection.execute(insert(schema.lease), leases.FIRST_ROW)
+def _create(connection: Connection, migrations: Migrations, cluster: str, clock: Clock) -> None:
+    if version(connection) is not None:  # another process was quicker
+        return
+    upgrade(connection, migrations)
+    identity = {"id": uuid.uuid4().hex, "cluster": cluster, "generation": 0}
+    connection.execute(insert(schema.meta), {"one": 1, **identity, "created": instant(connection, clock)})
+    connection.execute(insert(schema.lease), leases.FIRST_ROW)
 
 
-def _migrate(engine: Engine, migrations: Migrations, found: str, now: Callable[[], Instant]) -> None:
+def _migrate(engine: Engine, migrations: Migrations, found: str, clock: Clock) -> None:
     owner = f"migration@{socket.gethostname()} (pid {os.getpid()})"
-    with writing(engine) as connection:
-        lease = leases.take(connection, owner, "migrating the record", seconds=LEASE_SECONDS, now=now())
+
+    def take(connection: Connection) -> Lease:
+        now = instant(connection, clock)
+        return leases.take(connection, owner, "migrating the record", seconds=LEASE_SECONDS, now=now)
+
+    def go_up(connection: Connection) -> None:
+        if version(connection) == found:
+            upgrade(connection, migrations)
+
+    lease = write(engine, take)
     try:
         path = file_of(engine.url)
         if path:
             back_up(path, path.with_name(f"{path.name}.bak-{found}"))
-        with writing(engine) as connection:
-            if version(connection) == found:
-                upgrade(connection, migrations)
+        write(engine, go_up)
     finally:
-        with writing(engine) as connection:
-            leases.give_back(connection, lease)
+        write(engine, lambda connection: leases.give_back(connection, lease))
 
 
 def back_up(path: Path, copy: Path) -> None:

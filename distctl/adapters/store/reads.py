@@ -1,4 +1,4 @@
-"""From rows back to what the record remembers: the whole in ten queries, and the histories by themselves."""
+"""From rows back to what the record remembers: the whole in eleven queries, histories by themselves."""
 
 from __future__ import annotations
 
@@ -24,8 +24,24 @@ def identity(connection: Connection) -> RowMapping:
     """The one row that says whose record this is: id, cluster, generation, revision (a number or None)."""
     row = connection.execute(select(schema.meta)).mappings().first()
     if row is None:
-        raise StoreDamaged("the record has lost its identity", hint="put a backup of the record in its place")
+        raise _nobodys()
     return row
+
+
+def cluster(connection: Connection) -> str:
+    """Whose record this is, also of an older schema; "" when that was never said. Raises StoreDamaged."""
+    found = connection.execute(select(schema.meta.c.cluster)).scalar()
+    if found is None:
+        raise _nobodys()
+    return str(found)
+
+
+def serial(connection: Connection) -> int:
+    """How many commits have changed what is wanted. Raises StoreDamaged."""
+    found = connection.execute(select(schema.meta.c.serial)).scalar()
+    if found is None:
+        raise _nobodys()
+    return int(found)
 
 
 def record(connection: Connection) -> r.Record:
@@ -34,6 +50,7 @@ def record(connection: Connection) -> r.Record:
     return r.Record(
         id=meta["id"],
         generation=meta["generation"],
+        serial=meta["serial"],
         revision=None if meta["revision"] is None else revision(connection, meta["revision"]),
         intents={row["node"]: _intent(row) for row in _rows(connection, schema.intents)},
         pins={row["model"]: _pin(row) for row in _rows(connection, schema.pins)},
@@ -43,7 +60,12 @@ def record(connection: Connection) -> r.Record:
         health={_server(row): _health(row) for row in _rows(connection, schema.health)},
         facts={row["node"]: json.loads(row["document"]) for row in _rows(connection, schema.facts)},
         keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
+        sized={row["model"]: _sized(row) for row in _rows(connection, schema.sized)},
     )
+
+
+def _nobodys() -> StoreDamaged:
+    return StoreDamaged("the record has lost its identity", hint="put a backup of the record in its place")
 
 
 def revision(connection: Connection, number: int) -> r.Revision | None:
@@ -58,10 +80,12 @@ def history(connection: Connection, limit: int) -> tuple[r.Revision, ...]:
     return tuple(r.Revision(**row) for row in _rows(connection, query))[::-1]
 
 
-def events(connection: Connection, since: Instant, limit: int) -> tuple[r.Event, ...]:
-    """The newest `limit` events at or after `since`, oldest first."""
+def events(connection: Connection, since: Instant, limit: int, subject: str | None) -> tuple[r.Event, ...]:
+    """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None."""
     table = schema.events
     newest = select(table).where(table.c.at >= since).order_by(table.c.at.desc(), table.c.id.desc())
+    if subject is not None:
+        newest = newest.where(table.c.subject == subject)
     return tuple(_event(row) for row in _rows(connection, newest.limit(limit)))[::-1]
 
 
@@ -92,6 +116,10 @@ def _intent(row: RowMapping) -> r.Intent:
 
 def _pin(row: RowMapping) -> r.Pin:
     return r.Pin(row["model"], row["replicas"], row["file"], row["why"], row["author"], row["since"])
+
+
+def _sized(row: RowMapping) -> r.Sized:
+    return r.Sized(row["model"], row["replicas"], row["asked"], row["why"], row["since"])
 
 
 def _replica(row: RowMapping) -> r.Replica:

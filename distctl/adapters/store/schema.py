@@ -16,22 +16,35 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 from sqlalchemy.sql.schema import SchemaItem
 
 metadata = MetaData()
 
+
+class Said(TypeDecorator[str]):
+    """A text. Zero bytes, which logs have and PostgreSQL does not take, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        """What is stored."""
+        return value and value.replace("\0", "\ufffd")
+
+
 # SQLite counts up only a column of exactly this type.
 COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, Said, primary_key=True)
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, Said, nullable=False)
 
 
 def _number(name: str) -> Column[int]:
@@ -74,6 +87,7 @@ meta = _table(
     _number("generation"),
     Column("revision", BigInteger, nullable=True),
     _time("created"),
+    Column("serial", BigInteger, nullable=False, server_default="0"),
 )
 lease = _held("lease")
 leader = _held("leader")
@@ -98,6 +112,7 @@ intents = _table(
 pins = _table(
     "pins", _key("model"), _number("replicas"), _number("file"), _text("why"), _text("author"), _time("since")
 )
+sized = _table("sized", _key("model"), _number("replicas"), _number("asked"), _text("why"), _time("since"))
 replicas = _table("replicas", _key("node"), _key("server"), _key("model"), _text("digest"), _text("slot"))
 known_nodes = _table("known_nodes", _key("node"), _text("document"))
 routers = _table("routers", _key("router"), _key("place"))
@@ -134,6 +149,7 @@ events = _table(
     _text("text"),
     _text("author"),
     Index("events_at", "at"),
+    Index("events_subject", "subject", "at"),
 )
 operations = _table(
     "operations",

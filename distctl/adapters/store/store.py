@@ -5,21 +5,23 @@ Nothing is opened before the first use, so that a command that needs no record c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 
-from distctl.adapters.store import leases, place, reads, schema, writes
+from distctl.adapters.store import leases, place, reads, schema, server, writes
 from distctl.adapters.store.engine import (
+    OPENING,
     connect,
     file_of,
+    instant,
     name_of,
     parse,
-    reading,
+    read,
     use_write_ahead_log,
-    writing,
+    write,
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
 from distctl.adapters.store.place import DAMAGED_HINT
@@ -30,13 +32,15 @@ from distctl.errors import StoreDamaged, StoreError
 from distctl.ports import Clock
 
 KEEP = 100_000  # events, and operations, that are kept
+T = TypeVar("T")
 
 
 class SqlStore:
     """The record at a SQLAlchemy URL without a password: `sqlite:////var/prod.db`, `postgresql://u@host/db`.
 
     `cluster` is written into a new record and compared with that of an old one; "" takes any. `password` is
-    called at each connection to a server. The lease expires by `clock` alone. Safe to use from threads.
+    called at each connection to a server. A lease expires by the clock of the server, or by `clock` where
+    the record is a file. Safe to use from threads.
     """
 
     def __init__(
@@ -71,93 +75,111 @@ class SqlStore:
 
     def load(self) -> Record:
         """The record as it is now. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.record(connection)
+        return self._read(reads.record)
+
+    def serial(self) -> int:
+        """How many commits have changed what is wanted, to be compared with `Record.serial`: one small query.
+
+        Raises StoreError.
+        """
+        return self._read(reads.serial)
 
     def commit(self, token: int | None, changes: Sequence[Change]) -> None:
         """Write changes in one transaction: all or none. `token` is the lease's; None for observations alone.
 
         Raises LeaseHeld when the token is no longer the newest, StoreError.
         """
-        with writing(self._opened()) as connection:
+
+        def work(connection: Connection) -> None:
             check(leases.held(connection), token)
             writes.write(connection, changes)
             writes.prune(connection, changes, self._keep)
 
+        write(self._opened(), work)
+
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease for `seconds`, or renew it for the same owner: one process, such as `ann@ops:4711`.
 
-        Raises LeaseHeld with who holds it, since when and why; StoreError.
+        Its times are of the store's own clock. Raises LeaseHeld with who holds it, since when and why;
+        StoreError.
         """
-        with writing(self._opened()) as connection:
-            return leases.take(connection, owner, reason, seconds=seconds, now=self._clock.now())
+
+        def work(connection: Connection) -> Lease:
+            return leases.take(connection, owner, reason, seconds=seconds, now=self._now(connection))
+
+        return write(self._opened(), work)
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:
         """Hold the lease for `seconds` from now. Raises LeaseHeld if it went to somebody else, StoreError."""
-        with writing(self._opened()) as connection:
+
+        def work(connection: Connection) -> Lease:
             check(leases.held(connection), lease.token)
-            return leases.take(connection, lease.owner, lease.reason, seconds=seconds, now=self._clock.now())
+            now = self._now(connection)
+            return leases.take(connection, lease.owner, lease.reason, seconds=seconds, now=now)
+
+        return write(self._opened(), work)
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; one that somebody else holds by now is left alone. Raises StoreError."""
-        with writing(self._opened()) as connection:
-            leases.give_back(connection, lease)
+        write(self._opened(), lambda connection: leases.give_back(connection, lease))
 
     def holder(self) -> Lease | None:
         """Who holds the lease now; None if nobody does or it has expired. Raises StoreError."""
-        with self._reading() as connection:
-            lease = leases.held(connection)
-        return lease if lease.owner and lease.expires > self._clock.now() else None
+        return self._read(lambda connection: self._held(connection, schema.lease))
 
     def lead(self, owner: str, *, seconds: float) -> Lease:
         """Take the leadership of controllers for `seconds`, or renew it. Raises LeaseHeld, StoreError."""
-        with writing(self._opened()) as connection:
-            return leases.take(
-                connection, owner, LEADING, seconds=seconds, now=self._clock.now(), table=schema.leader
-            )
+
+        def work(connection: Connection) -> Lease:
+            now = self._now(connection)
+            return leases.take(connection, owner, LEADING, seconds=seconds, now=now, table=schema.leader)
+
+        return write(self._opened(), work)
 
     def stand_down(self, leadership: Lease) -> None:
         """Give the leadership back, unless somebody else has it by now. Raises StoreError."""
-        with writing(self._opened()) as connection:
-            leases.give_back(connection, leadership, schema.leader)
+        write(self._opened(), lambda connection: leases.give_back(connection, leadership, schema.leader))
 
     def leader(self) -> Lease | None:
         """Who leads now; None if nobody does or it has expired. Raises StoreError."""
-        with self._reading() as connection:
-            found = leases.held(connection, schema.leader)
-        return found if found.owner and found.expires > self._clock.now() else None
+        return self._read(lambda connection: self._held(connection, schema.leader))
 
-    def events(self, *, since: Instant = 0.0, limit: int = 1000) -> Sequence[Event]:
-        """The newest `limit` events at or after `since`, oldest first. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.events(connection, since, limit)
+    def events(
+        self, *, since: Instant = 0.0, limit: int = 1000, subject: str | None = None
+    ) -> Sequence[Event]:
+        """The newest `limit` events at or after `since`, oldest first; of one subject unless that is None.
+
+        Raises StoreError.
+        """
+        return self._read(lambda connection: reads.events(connection, since, limit, subject))
 
     def history(self, *, limit: int = 100) -> Sequence[Revision]:
         """The newest `limit` revisions of the spec, oldest first. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.history(connection, limit)
+        return self._read(lambda connection: reads.history(connection, limit))
 
     def revision(self, number: int) -> Revision | None:
         """The spec's revision of that number; None if there is none. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.revision(connection, number)
+        return self._read(lambda connection: reads.revision(connection, number))
 
     def operations(self, plan: str | None = None) -> Sequence[OperationEntry]:
         """The operations of a plan in order; None is the plan that was begun last. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.operations(connection, plan)
+        return self._read(lambda connection: reads.operations(connection, plan))
 
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first. Raises StoreError."""
-        with self._reading() as connection:
-            return reads.loads(connection, since)
+        return self._read(lambda connection: reads.loads(connection, since))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _held(self, connection: Connection, table: Table) -> Lease | None:
+        found = leases.held(connection, table)
+        return found if found.owner and found.expires > self._now(connection) else None
+
+    def _now(self, connection: Connection) -> Instant:
+        return instant(connection, self._clock)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
         engine = self._opened()
         try:
-            with reading(engine) as connection:
-                yield connection
+            return read(engine, work)
         except (ValueError, TypeError) as error:  # a row that no distctl wrote
             raise StoreDamaged(
                 f"{name_of(engine.url)}: the record cannot be understood: {error}", hint=DAMAGED_HINT
@@ -179,7 +201,10 @@ class SqlStore:
         try:
             if path:
                 _examine(engine)
-            bring_up_to_date(engine, self._migrations, cluster=self._cluster, now=self._clock.now)
+            else:
+                name = name_of(engine.url)
+                read(engine, lambda connection: server.refuse_old(connection, name), patience=OPENING)
+            bring_up_to_date(engine, self._migrations, cluster=self._cluster, clock=self._clock)
             self._compare_cluster(engine)
             if path:
                 use_write_ahead_log(engine)
@@ -189,8 +214,7 @@ class SqlStore:
         return engine
 
     def _compare_cluster(self, engine: Engine) -> None:
-        with reading(engine) as connection:
-            found = reads.identity(connection)["cluster"]
+        found = read(engine, reads.cluster)
         if self._cluster and found and found != self._cluster:
             raise StoreError(
                 f"{name_of(engine.url)}: this is the record of the cluster {found}, not of {self._cluster}",
@@ -200,7 +224,6 @@ class SqlStore:
 
 def _examine(engine: Engine) -> None:
     """Refuse a damaged file before anything is written to it."""
-    with reading(engine) as connection:
-        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    verdict = read(engine, lambda connection: connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
     if verdict != "ok":
         raise StoreDamaged(f"{name_of(engine.url)}: the record is damaged: {verdict}", hint=DAMAGED_HINT)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, and_, case, delete, func, insert, sele
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
+from distctl.cluster.serial import counts
 from distctl.cluster.spec import ServerId
 
 Row = dict[str, Any]
@@ -25,6 +26,8 @@ LOAD_SECONDS = 3600.0  # how long loads are kept; autoscaling looks back over mi
 
 def write(connection: Connection, changes: Sequence[r.Change]) -> None:
     """Write changes in their order; what comes in numbers (events, loads) goes in one statement."""
+    if counts(changes):
+        connection.execute(update(schema.meta).values(serial=schema.meta.c.serial + 1))
     for kind, group in groupby(changes, type):
         if kind is r.AddEvent:
             rows = [_event(change.event) for change in group if isinstance(change, r.AddEvent)]
@@ -131,6 +134,13 @@ def _(change: r.SetPin, connection: Connection) -> None:
 @_write.register
 def _(change: r.DropPin, connection: Connection) -> None:
     _drop(connection, schema.pins, model=change.model)
+
+
+@_write.register
+def _(change: r.SetSized, connection: Connection) -> None:
+    sized = change.sized
+    values = {"replicas": sized.count, "asked": sized.asked, "why": sized.why, "since": sized.since}
+    _put(connection, schema.sized, {"model": sized.model}, values)
 
 
 @_write.register

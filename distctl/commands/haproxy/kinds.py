@@ -52,6 +52,7 @@ KINDS = tuple(
     for what, letter in _LETTERS
     for grpc in (False, True)
 )
+HOLD = "hold"  # the server of those backends that refuses every connection
 HELD = tuple(kind.suffix for kind in KINDS if kind.what == "hold")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distctl.commands.files import quote, write
+from distctl.commands.haproxy.access import DESCRIPTOR, OPEN, VARIABLE
 from distctl.commands.haproxy.living import LIVING
 from distctl.commands.haproxy.render import CONFIG, JAIL
 
@@ -140,7 +141,7 @@ def run_script(folder: str, digest: str, login: str = "") -> str:
 umask 077
 {prepare}cd {quote(folder)} || exit 1
 ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
-exec {quote(executable(folder, digest))} -W -S unix@{socket} -f {CONFIG}
+{OPEN}exec {quote(executable(folder, digest))} -W -S unix@{socket} -f {CONFIG}
 """
 
 
@@ -163,7 +164,7 @@ for name in {beside}; do
     [ ! -e "$name" ] || cp -p "$name" "$name.last"
     [ ! -e "$name.new" ] || mv -f "$name.new" "$name"
 done
-if ! {quote(executable(folder, digest))} -c -f {new(CONFIG)} 2>&1; then
+if ! {VARIABLE}={DESCRIPTOR} {quote(executable(folder, digest))} -c -f {new(CONFIG)} 2>&1; then
     for name in {beside}; do [ ! -e "$name.last" ] || mv -f "$name.last" "$name"; done
     exit 1
 fi

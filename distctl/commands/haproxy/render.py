@@ -14,8 +14,9 @@ from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from distctl.cluster.router import Hold, Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import Endpoint
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import Endpoint, Hold, LogSpec
+from distctl.commands.haproxy.access import VARIABLE
 from distctl.commands.haproxy.groups import groups_of, ids_of
 from distctl.commands.haproxy.kinds import CHECKED, Kind, kinds_of
 from distctl.commands.haproxy.living import CERTIFICATE, KEYS, living
@@ -114,7 +115,9 @@ def _blank(view: RouterView) -> RouterView:
     """The view without everything that the socket can change."""
     tls = view.tls and replace(view.tls, certificate="", key="")
     keys = None if view.keys is None else ()
-    return replace(view, pools=tuple(_blank_pool(pool) for pool in view.pools), tls=tls, keys=keys)
+    pools = tuple(_blank_pool(pool) for pool in view.pools)
+    log = LogSpec("file" if view.log.written else "off")
+    return replace(view, pools=pools, tls=tls, keys=keys, log=log)
 
 
 def _blank_pool(pool: Pool) -> Pool:
@@ -169,6 +172,7 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             rest_errors=[(status, words) for status, words, _ in ERRORS],
             grpc_errors=[(status, names[f"grpc{status}"]) for status, _, _ in ERRORS],
             refusals=REFUSALS,
+            ACCESS=VARIABLE,
             living={name: digest_of(text) for name, text in living(view).items()},
             offset=BEHIND,
             limit=_limit,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from distctl.adapters.triton_http import observe_servers
+from distctl.adapters.polling import observe_servers
 from distctl.cluster.snapshot import ServerSight, Silence
 from distctl.cluster.spec import Endpoint, ServerId
 

@@ -20,7 +20,8 @@ from tritonclient.utils import InferenceServerException
 
 from distctl.adapters.node_settings import runtime_of
 from distctl.adapters.node_site import NodeSite
-from distctl.adapters.triton_http import HttpTriton, observe_servers
+from distctl.adapters.polling import observe_servers
+from distctl.adapters.triton_http import HttpTriton
 from distctl.cluster.snapshot import ModelState
 from distctl.cluster.spec import Endpoint, Runtime, ServerId
 from distctl.commands.triton import memory_prefix

@@ -16,7 +16,8 @@ from router_load import OWN
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
-from distctl.cluster.router import Hold, SlotState
+from distctl.cluster.router import SlotState
+from distctl.cluster.spec import Hold
 
 LARGE = b"x" * 10 * 1024 * 1024
 OFF = {"n1": SlotState.OFF, "n2": SlotState.OFF}

@@ -55,3 +55,13 @@ def commit_forever(url: str, say: Connection) -> None:
             ],
         )
         say.send(number)
+
+
+def count(url: str, owner: str, say: Connection) -> None:
+    """Commit as many times as is said, an event and a pin each."""
+    store = SqlStore(url, clock=RealClock())
+    for number in range(say.recv()):
+        event = AddEvent(Event(float(number), "up", "gpu01", str(number), owner))
+        store.commit(None, [SetPin(Pin(owner, number, 1)), event])
+    say.send("done")
+    store.close()

@@ -2,9 +2,9 @@
 
 import re
 import shutil
-import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, inspect, text
 
 import distctl.adapters.store as shipped
 from distctl.adapters.store import SHIPPED, Migrations, SqlStore
+from distctl.adapters.store.engine import parse
 from distctl.adapters.store.migrate import VERSION_TABLE
 from distctl.adapters.store.schema import metadata
 from distctl.cluster.record import DropKey, Key, Pin, SetKey, SetPin
@@ -47,23 +48,30 @@ def next_release(tmp_path):
     return make
 
 
-def columns(path: Path, table: str) -> set[str]:
-    with closing(sqlite3.connect(path)) as connection:
-        return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-
-
-def schema_of(path: Path) -> str:
-    with closing(sqlite3.connect(path)) as connection:
-        return str(connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()[0])
-
-
-def test_the_migrations_make_exactly_the_declared_tables(store, path):
-    store.open()
-    engine = create_engine(f"sqlite:///{path}")
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """The database behind the store's back."""
+    engine = create_engine(parse(url))
     with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def columns(url: str, table: str) -> set[str]:
+    with connected(url) as connection:
+        return {column["name"] for column in inspect(connection).get_columns(table)}
+
+
+def schema_of(url: str) -> str:
+    with connected(url) as connection:
+        return str(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())
+
+
+def test_the_migrations_make_exactly_the_declared_tables(store, url):
+    store.open()
+    with connected(url) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
-    engine.dispose()
 
 
 def test_the_newest_shipped_migration_is_the_one_that_the_code_names():
@@ -71,76 +79,81 @@ def test_the_newest_shipped_migration_is_the_one_that_the_code_names():
     assert ScriptDirectory(str(location)).get_heads() == [SHIPPED.head]
 
 
-def test_an_older_record_is_migrated_and_a_copy_of_it_is_left(store, path, clock, next_release):
+def test_an_older_record_is_migrated(store, opened, url, next_release):
     store.commit(None, [SetPin(Pin("digits", 3, 1, "test", "ann", 5.0))])
     before = store.load()
     store.close()
-
-    newer = SqlStore(f"sqlite:///{path}", clock=clock, cluster="prod", migrations=next_release(SECOND))
+    newer = opened(cluster="prod", migrations=next_release(SECOND))
     assert newer.load() == before
     assert newer.holder() is None
-    newer.close()
+    assert schema_of(url) == "next"
+    assert "ends" in columns(url, "pins")
 
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_copy_of_the_file_is_left_as_it_was_before_it_was_migrated(
+    store, opened, path, clock, next_release
+):
+    store.commit(None, [SetPin(Pin("digits", 3, 1, "test", "ann", 5.0))])
+    before = store.load()
+    store.close()
+    opened(migrations=next_release(SECOND)).open()
     copy = path.with_name(f"prod.db.bak-{SHIPPED.head}")
-    assert (schema_of(path), schema_of(copy)) == ("next", SHIPPED.head)
-    assert "ends" in columns(path, "pins")
-    assert "ends" not in columns(copy, "pins")
+    assert schema_of(f"sqlite:///{copy}") == SHIPPED.head
+    assert "ends" not in columns(f"sqlite:///{copy}", "pins")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     back = SqlStore(f"sqlite:///{copy}", clock=clock, cluster="prod")
     assert back.load() == before
     back.close()
 
 
-def test_the_first_schema_becomes_this_one_and_keeps_what_it_had(path, clock):
+def test_the_first_schema_becomes_this_one_and_keeps_what_it_had(opened, url, later):
     """A record of the first release, as its own migration made it."""
-    first = SqlStore(
-        f"sqlite:///{path}", clock=clock, cluster="prod", migrations=Migrations(SHIPPED.location, "0001")
-    )
+    first = opened(cluster="prod", migrations=Migrations(SHIPPED.location, "0001"))
     first.open()
     first.acquire("ann@ops:1", "up", seconds=1)
     first.close()
-    clock.advance(2)
-    now = SqlStore(f"sqlite:///{path}", clock=clock, cluster="prod")
+    later(2)
+    now = opened(cluster="prod")
     assert now.load().keys == {}
     key = Key("ci", "ab" * 32, 5, 2, ("digits", "seq"), "ann", 5.0)
     now.commit(None, [SetKey(key), SetKey(replace(key, name="ops", models=()))])
     assert now.load().keys == {"ci": key, "ops": replace(key, name="ops", models=())}
     now.commit(None, [DropKey("ci"), DropKey("never there")])
     assert set(now.load().keys) == {"ops"}
-    now.close()
-    assert schema_of(path) == SHIPPED.head
+    assert schema_of(url) == SHIPPED.head
 
 
-def test_a_record_in_use_is_not_migrated(store, path, clock, next_release):
+def test_a_record_in_use_is_not_migrated(store, opened, url, later, next_release):
     store.acquire("ann@ops:1", "up", seconds=60)
-    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
+    newer = opened(migrations=next_release(SECOND))
     with pytest.raises(LeaseHeld, match="ann@ops:1"):
         newer.load()
-    assert schema_of(path) == SHIPPED.head
-    clock.advance(60)
+    assert schema_of(url) == SHIPPED.head
+    later(60)
     newer.open()
-    assert schema_of(path) == "next"
-    newer.close()
+    assert schema_of(url) == "next"
 
 
-def test_a_migration_that_fails_changes_nothing(store, path, clock, next_release):
+def test_a_migration_that_fails_changes_nothing(store, opened, url, next_release):
     store.open()
-    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(HALF))
+    newer = opened(migrations=next_release(HALF))
     with pytest.raises(StoreError, match="cannot be read or written"):
         newer.load()
-    assert schema_of(path) == SHIPPED.head
-    assert "ends" not in columns(path, "pins")
+    assert schema_of(url) == SHIPPED.head
+    assert "ends" not in columns(url, "pins")
     assert store.holder() is None
     assert re.fullmatch("[0-9a-f]{32}", store.load().id)
 
 
-def test_without_room_for_a_copy_nothing_is_migrated(store, path, clock, next_release):
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_without_room_for_a_copy_nothing_is_migrated(store, opened, url, path, next_release):
     store.open()
     path.with_name(f"prod.db.bak-{SHIPPED.head}.part").mkdir()
-    newer = SqlStore(f"sqlite:///{path}", clock=clock, migrations=next_release(SECOND))
+    newer = opened(migrations=next_release(SECOND))
     with pytest.raises(StoreError, match="no backup could be written"):
         newer.load()
-    assert schema_of(path) == SHIPPED.head
+    assert schema_of(url) == SHIPPED.head
     assert store.holder() is None
 
 

@@ -84,7 +84,6 @@ def test_the_commented_sample_has_every_key_that_works() -> None:
 def not_yet() -> list[str]:
     return [
         "models: {m: {source: 's3://b/m'}}",
-        "models: {m: {source: 'node:/m', replicas: {min: 0, max: 6}}}",
         "models: {m: {source: 'node:/m', memory: {gpu: 6GiB}}}",
     ]
 

@@ -148,7 +148,11 @@ TABLE = [
     (network.parse_ports, SS, {"ports": "22=sshd:812 9000=tritonserver:4711 9001=?"}),
     (network.parse_ports, PROC, {"ports": "9000=?"}),
     (network.parse_ports, "", {"ports": ""}),
-    (network.parse_addresses, IP, {"addresses": "127.0.0.1 10.0.1.11 fd00::2"}),
+    (
+        network.parse_addresses,
+        IP,
+        {"addresses": "127.0.0.1 10.0.1.11 fd00::2", "networks": "eth0=10.0.1.11/24"},
+    ),
     (network.parse_addresses, "10.0.1.11 fd00::2 \n", {"addresses": "10.0.1.11 fd00::2"}),
     (
         python.parse_pythons,

@@ -9,7 +9,7 @@ from rehearsal import ROUTER, model, node, spec
 
 from distctl.cluster.record import Key, Pin, Record, SetPin, apply
 from distctl.cluster.router import RouterView, Tls
-from distctl.cluster.spec import Admission, ModelSpec, Spec
+from distctl.cluster.spec import Admission, Autoscale, Hold, ModelSpec, Schedule, Spec
 from distctl.policy.view import Models, Place, router_view
 
 RECORD = Record("r", keys={"ops": Key("ops", "b"), "ci": Key("ci", "a")})
@@ -57,3 +57,23 @@ def test_ready_asks_for_the_models_that_are_wanted_unless_the_file_says_any() ->
     (router,) = wanted.routers
     anyway = replace(wanted, routers=(replace(router, ready="any"),))
     assert router_view(anyway, record, ROUTER, hosts={}).needed == ()
+
+
+@pytest.mark.parametrize(
+    ("scale", "pin", "held"),
+    [
+        (None, None, None),
+        (Autoscale(1, 4), None, None),
+        (Autoscale(0, 4, hold=Hold(5.0, 7)), None, Hold(5.0, 7)),
+        (Autoscale(1, 4, schedules=(Schedule("0 0 * * *", min=0),)), None, Hold()),
+        (Autoscale(0, 4), Pin("m", 0, over=0), None),
+        (Autoscale(0, 4), Pin("m", 2, over=0), Hold()),
+    ],
+)
+def test_requests_wait_for_a_model_that_may_sleep_and_not_for_one_that_is_pinned_to_nothing(
+    scale: Autoscale | None, pin: Pin | None, held: Hold | None
+) -> None:
+    wanted = spec([node("a")], [replace(model("m", 0), autoscale=scale)])
+    record = replace(RECORD, pins={"m": pin} if pin else {})
+    (pool,) = router_view(wanted, record, ROUTER, hosts={}).pools
+    assert pool.hold == held

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+from distctl.adapters.store import server
 from distctl.adapters.store.engine import file_of, in_our_words, name_of, parse
 from distctl.errors import StoreDamaged, StoreError
 
@@ -57,7 +58,28 @@ def test_a_full_disk_is_no_damage():
 def test_an_unreachable_server_is_told_as_such():
     refused = OperationalError("SELECT", {}, Exception("connection refused\nis it running?"))
     error = in_our_words(refused, make_url("postgresql://u:secret@db/d"))
-    assert (
-        error.message == "postgresql://u:***@db/d: the record cannot be read or written: connection refused"
-    )
+    assert error.message == "postgresql://u:***@db/d: the server cannot be reached: connection refused"
     assert "reachable" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "passes"),
+    [
+        ('connection failed: FATAL:  database "d" does not exist', "no such database", False),
+        ("connection failed: FATAL:  the database system is starting up", "going down or coming up", True),
+        ("connection failed: FATAL:  sorry, too many clients already", "no connection left", True),
+        ("consuming input failed: SSL connection has been closed unexpectedly", "cannot be reached", True),
+        ("server does not support SSL, but SSL was required", "no encrypted connection", False),
+        ("[Errno -2] Name or service not known", "name is not known", False),
+    ],
+)
+def test_what_the_driver_says_and_whether_it_is_worth_another_try(text, says, passes):
+    known = server.trouble(OperationalError("SELECT", {}, Exception(text)))
+    assert says in known.says
+    assert known.passes == passes
+
+
+def test_what_the_url_says_of_the_connection_wins():
+    told = server.arguments(parse("postgresql://u@db/d?connect_timeout=2&sslmode=verify-full"))
+    assert "connect_timeout" not in told
+    assert told["tcp_user_timeout"] == 15_000

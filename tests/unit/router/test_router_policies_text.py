@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from distctl.cluster.router import CheckTimes, Hold, Pool, RouterView, Sequences, Slot, SlotState
-from distctl.cluster.spec import Policy, PrefixSpec, RequestTimeouts, RouterId, ServerId
+from distctl.cluster.router import CheckTimes, Pool, RouterView, Sequences, Slot, SlotState
+from distctl.cluster.spec import Hold, Policy, PrefixSpec, RequestTimeouts, RouterId, ServerId
 from distctl.commands.haproxy import CONFIG, groups_of, render
 from distctl.commands.haproxy.groups import LARGEST_ID, ids_of
 from distctl.commands.haproxy.kinds import KINDS, kinds_of

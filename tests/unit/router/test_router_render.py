@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distctl.cluster.router import CheckTimes, Hold, Pool, RouterView, Slot, SlotState
-from distctl.cluster.spec import RequestTimeouts, RouterId, ServerId
+from distctl.cluster.router import CheckTimes, Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import Hold, RequestTimeouts, RouterId, ServerId
 from distctl.commands.haproxy import CONFIG, groups_of, render
 from distctl.commands.haproxy.groups import model_of, server_of
 from distctl.commands.haproxy.kinds import KINDS

@@ -1,0 +1,207 @@
+"""Who is asked whom when: a task for each server and each router, in one event loop, in one thread.
+
+Tasks do not wait for each other, so whoever is slow, lies or is dead delays nobody. Each begins at its own
+place within the second; what was found stands in a table that `servers` and `routers` copy at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, time
+from typing import Any
+
+from distctl.adapters.polling.http import Inquiry, new_session
+from distctl.adapters.polling.server import Known, Target, ask
+from distctl.cluster.router import RouterSight
+from distctl.cluster.snapshot import Instant, ServerSight
+from distctl.cluster.spec import RouterId, ServerId
+from distctl.errors import DistctlError
+from distctl.policy.asking import EVERYTHING, INTERVAL, due, lets_go, pause, period, phase
+
+DEADLINE = 2.0  # seconds for all answers of one server in one turn
+SPREAD = 0.9  # of the second in which the servers' turns begin
+WIDTH = 16  # routers whose sockets are asked at once; one that hangs holds one of these threads
+FILES = 65_536  # open files that are asked of the system: one is kept for each server
+SPARE = 256  # of them for everything else
+
+Glance = Callable[[], RouterSight]
+Key = ServerId | RouterId
+
+
+class Poller:
+    """Watches what it was last aimed at, from `start` to `close`. Safe to use from any thread.
+
+    `spread` is the part of a second over which the servers' turns begin; 0 has all begin at once.
+    """
+
+    def __init__(
+        self, *, now: Callable[[], Instant] = time, deadline: float = DEADLINE, spread: float = SPREAD
+    ) -> None:
+        self._now, self._deadline, self._spread = now, deadline, spread
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="distctl-polling", daemon=True)
+        self._sockets = ThreadPoolExecutor(WIDTH, thread_name_prefix="distctl-glance")
+        self._changed = threading.Condition()
+        self._servers: dict[ServerId, ServerSight] = {}
+        self._routers: dict[RouterId, RouterSight] = {}
+        self._targets: dict[ServerId, Target] = {}
+        self._glances: dict[RouterId, Glance] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._hurried: dict[Key, asyncio.Event] = {}
+
+    def start(self) -> Poller:
+        """Begin, with nothing to watch yet."""
+        self._files = raise_file_limit()
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """End every connection and the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._sockets.shutdown(wait=False, cancel_futures=True)
+
+    def aim(self, targets: Sequence[Target], routers: Mapping[RouterId, Glance]) -> None:
+        """Watch exactly these from now on; whoever is watched already is not disturbed."""
+        with self._changed:
+            wanted = {target.id: target for target in targets}
+            self._servers = {id: sight for id, sight in self._servers.items() if id in wanted}
+            self._routers = {id: sight for id, sight in self._routers.items() if id in routers}
+            self._targets, self._glances = wanted, dict(routers)
+        self._loop.call_soon_threadsafe(self._follow)
+
+    def hurry(self) -> None:
+        """Ask everybody again now who is left alone because it was dead: something was just changed."""
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def servers(self, *, wait: float = 0.0) -> Mapping[ServerId, ServerSight]:
+        """The last sight of every server, once each was asked, or after `wait` seconds.
+
+        Whoever was not asked by then is told as that.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._targets.keys() <= self._servers.keys(), wait)
+            return {id: self._servers.get(id) or _unasked(id) for id in self._targets}
+
+    def routers(self, *, wait: float = 0.0) -> Mapping[RouterId, RouterSight]:
+        """The last sight of every router, as of the servers."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._glances.keys() <= self._routers.keys(), wait)
+            return {
+                id: self._routers.get(id) or RouterSight(id, running=False, error="not asked yet")
+                for id in self._glances
+            }
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._session = self._loop.run_until_complete(self._open())
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._end())
+            self._loop.close()
+
+    async def _open(self) -> Any:
+        return new_session(keep=True, connections=max(self._files - SPARE, SPARE))
+
+    async def _end(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._session.close()
+
+    def _follow(self) -> None:
+        """Have one task for each of those that are to be watched, and none else. In the loop's thread."""
+        with self._changed:
+            wanted: set[Key] = {*self._targets, *self._glances}
+        for key in self._tasks.keys() - wanted:
+            self._tasks.pop(key).cancel()
+            self._hurried.pop(key)
+        for key in wanted - self._tasks.keys():
+            self._hurried[key] = asyncio.Event()
+            self._tasks[key] = self._loop.create_task(self._watching(key))
+
+    def _wake(self) -> None:
+        for event in self._hurried.values():
+            event.set()
+
+    def _watching(self, key: Key) -> Coroutine[Any, Any, None]:
+        return self._watch_server(key) if isinstance(key, ServerId) else self._watch_router(key)
+
+    async def _watch_server(self, id: ServerId) -> None:
+        """One server's turns."""
+        place, turn, failures = phase(id), 0, 0
+        known = Known(ServerSight(id))
+        await asyncio.sleep(place * self._spread)
+        while True:
+            begun = self._loop.time()
+            target = self._targets[id]
+            questions = EVERYTHING if known.dead else due(turn, place, period(len(self._targets)))
+            known = await ask(self._inquiry(target, turn), target, questions, known, self._now)
+            self._told(self._servers, self._targets, id, known.sight)
+            turn, failures = turn + 1, failures + 1 if known.dead else 0
+            await self._rest(id, begun + pause(failures, place))
+
+    def _inquiry(self, target: Target, turn: int) -> Inquiry:
+        return Inquiry(
+            self._session,
+            monotonic() + self._deadline,
+            target.headers,
+            renew=lets_go(turn, phase(target.id)),
+            keep=len(self._targets) <= self._files - SPARE,
+        )
+
+    async def _watch_router(self, id: RouterId) -> None:
+        """One router's turns. Its socket blocks, so that it is asked in a thread."""
+        failures = 0
+        while True:
+            begun = self._loop.time()
+            sight = await self._loop.run_in_executor(self._sockets, _glanced, id, self._glances[id])
+            self._told(self._routers, self._glances, id, sight)
+            failures = failures + 1 if sight.error or not sight.running else 0
+            await self._rest(id, begun + pause(failures, 0.5))
+
+    def _told(self, table: dict[Any, Any], wanted: Mapping[Any, Any], id: Key, sight: object) -> None:
+        with self._changed:
+            if id in wanted:
+                table[id] = sight
+                self._changed.notify_all()
+
+    async def _rest(self, key: Key, until: float) -> None:
+        """Wait for this one's next turn, at most to `until`; turns that were missed are left out."""
+        now = self._loop.time()
+        late = now - until
+        pausing = INTERVAL - late % INTERVAL if late > 0 else -late
+        hurried = self._hurried[key]
+        if pausing <= INTERVAL:
+            await asyncio.sleep(pausing)
+            return
+        hurried.clear()
+        try:
+            await asyncio.wait_for(hurried.wait(), pausing)
+        except asyncio.TimeoutError:
+            return
+
+
+def _glanced(id: RouterId, glance: Glance) -> RouterSight:
+    try:
+        return glance()
+    except (DistctlError, OSError) as error:
+        return RouterSight(id, running=False, error=str(error))
+
+
+def _unasked(id: ServerId) -> ServerSight:
+    return ServerSight(id, error="not asked yet")
+
+
+def raise_file_limit() -> int:
+    """Have as many open files as the system allows; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)

@@ -1,0 +1,15 @@
+"""Which changes count up the record's serial, by which others notice that something was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from distctl.cluster.record import AddEvent, AddLoad, Change, SetFacts, SetHealth, SetOperation
+
+# What was seen or done, as against what is wanted: a controller writes these every second itself.
+OBSERVED = (AddEvent, AddLoad, SetFacts, SetHealth, SetOperation)
+
+
+def counts(changes: Iterable[Change]) -> bool:
+    """Whether a commit of these changes counts up the serial: any of them is more than an observation."""
+    return any(not isinstance(change, OBSERVED) for change in changes)

@@ -1,0 +1,70 @@
+"""What a server is asked, how often, and how long one that does not answer is left alone. Pure.
+
+`live` is asked each second, since only it tells a dead or hung server. The rest changes slowly or is known
+from elsewhere: models by what we load ourselves, load by the routers' counters, and Triton itself refreshes
+its metrics every two seconds (`--metrics-interval-ms`). A small cluster is asked for everything each second;
+as it grows the rest is asked less often, so that a thousand servers cost a third of a core and not a whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from enum import Enum
+from math import ceil
+
+from distctl.cluster.spec import ServerId
+
+INTERVAL = 1.0  # seconds between two questions for `live`
+AT_ONCE = 200  # servers that are asked for everything each second
+SLOWEST = 5  # seconds between two of the other questions, however many servers there are
+PATIENT = 3  # answers that may fail before one is asked less often: a verdict is to come soon
+LONGEST = 8.0  # seconds between two questions for a server that has been dead for long
+KEPT = 5  # turns that a connection is kept: at SIGTERM Triton waits for every one that is open
+
+
+class Question(Enum):
+    """One thing that is asked; all of them together say what a `ServerSight` holds."""
+
+    LIVE = "health"
+    MODELS = "models"
+    READY = "models' readiness"
+    STATISTICS = "statistics"
+    METRICS = "metrics"
+
+
+EVERYTHING = frozenset(Question)
+_SLOW = (Question.MODELS, Question.READY, Question.STATISTICS, Question.METRICS)
+
+
+def phase(server: ServerId) -> float:
+    """A server's place among the others, from 0 to 1: the same at every start and spread evenly."""
+    return zlib.crc32(str(server).encode()) / 2**32
+
+
+def period(servers: int) -> int:
+    """Seconds between two of the slower questions to one server of so many."""
+    return min(max(ceil(servers / AT_ONCE), 1), SLOWEST)
+
+
+def due(turn: int, place: float, every: int) -> frozenset[Question]:
+    """What a server at this place is asked in its turn: the slower questions, spread over `every` turns."""
+    first = turn + int(place * 997)  # neighbours in a second are not asked the same
+    slow = (question for number, question in enumerate(_SLOW) if (first + number) % every == 0)
+    return frozenset((Question.LIVE, *slow))
+
+
+def lets_go(turn: int, place: float) -> bool:
+    """Whether the connection that was kept so far ends in this turn."""
+    return (turn + int(place * 991)) % KEPT == 0
+
+
+def pause(failures: int, place: float) -> float:
+    """Seconds until a server that failed so many times in a row is asked again.
+
+    It doubles up to a ceiling, a fifth longer or shorter for each server, so that those which died together
+    are not asked together.
+    """
+    if failures < PATIENT:
+        return INTERVAL
+    grown = INTERVAL * 2.0 ** min(failures - PATIENT + 1, 10)
+    return float(min(grown, LONGEST) * (0.8 + 0.4 * place))

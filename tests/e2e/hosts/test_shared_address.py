@@ -1,0 +1,229 @@
+"""One address for two routers: real VRRP between test hosts, and who answers there when one of them is lost.
+
+A probe asks for an answer over a new connection every few milliseconds, so that what it misses is how
+long nobody had the address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+import pytest
+from command import Operator, nodes_of
+from hosts import Host, Hosts
+from load import Load
+
+pytestmark = pytest.mark.hosts
+
+INTERVAL = 0.3  # seconds, the default
+DEAD = 3 * INTERVAL + INTERVAL + 0.6  # three advertisements, the skew of a fourth, and a busy machine's share
+LONGEST = 4.0  # seconds that a host may take to have the address again
+Figure = Callable[[str], None]
+
+
+class Probe:
+    """Requests over new connections, one after the other; `gap` is the longest time between two answers."""
+
+    def __init__(self, host: str) -> None:
+        self._host, self._end, self.failed = host, threading.Event(), 0
+        self.answered: list[float] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Probe:
+        self._thread.start()
+        time.sleep(0.3)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join(10)
+
+    @property
+    def gap(self) -> float:
+        """Seconds."""
+        pairs = zip(self.answered, self.answered[1:], strict=False)
+        return max((later - earlier for earlier, later in pairs), default=float("inf"))
+
+    def _run(self) -> None:
+        inputs = [
+            {"name": n, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for n in ("INPUT0", "INPUT1")
+        ]
+        body = json.dumps({"inputs": inputs})
+        while not self._end.wait(0.01):
+            connection = http.client.HTTPConnection(self._host, 8000, timeout=0.25)
+            try:
+                connection.request("POST", "/v2/models/simple/infer", body, {"Connection": "close"})
+                answer = connection.getresponse()
+                said = json.loads(answer.read())
+                assert said["outputs"][0]["data"] == [2] * 16
+                self.answered.append(time.monotonic())
+            except (OSError, http.client.HTTPException):
+                self.failed += 1
+            finally:
+                connection.close()
+
+
+class Pair:
+    """Two routers that share an address, and who operates them."""
+
+    def __init__(self, operator: Operator, address: str) -> None:
+        self.operator, self.address = operator, address
+        self.places = [operator.hosts["lb01"], operator.hosts["lb02"]]
+
+    def has(self, host: Host) -> bool:
+        return bool(host.run(f"ip -o addr show to {self.address}").stdout)
+
+    def holder(self) -> Host:
+        until = time.monotonic() + LONGEST
+        while len(found := [place for place in self.places if self.has(place)]) != 1:
+            assert time.monotonic() < until, f"{self.address} is on {[place.name for place in found]}"
+            time.sleep(0.05)
+        return found[0]
+
+    def other(self) -> Host:
+        holder = self.holder()
+        return next(place for place in self.places if place is not holder)
+
+    def standby(self) -> None:
+        """Wait until the place that has not the address would take it."""
+        self.operator.run("status", "--check", "--wait", "20s")
+        until = time.monotonic() + 15
+        while not self.operator.status()["addresses"][0]["observed"]["standby"]:
+            assert time.monotonic() < until
+        time.sleep(2.0)  # a router that is just back has to be asked, and a keepalived to listen for a while
+
+    def write(self, **router: Any) -> None:
+        """The inventory, with more settings of the router."""
+        lb, gpu = self.places, [self.operator.hosts["gpu01"]]
+        nodes = {**nodes_of(lb, servers="none"), **nodes_of(gpu)}
+        models = {"digits": {"replicas": 1}, "simple": {"replicas": 1}}
+        settings = {"address": self.address, **router}
+        self.operator.write(nodes, models=models, on=[place.name for place in lb], router=settings)
+
+    def load(self) -> Load:
+        return Load(8000, 8001, "digits:http*2", "simple:grpc*2", host=self.address)
+
+
+@pytest.fixture(scope="module")
+def pair(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """One server, two routers on machines of their own, up."""
+    operator = Operator(machines, tmp_path_factory.mktemp("pair"))
+    places = [machines.add("lb01"), machines.add("lb02")]
+    address = f"{places[0].address.rpartition('.')[0]}.200"
+    machines.add("gpu01")
+    pair = Pair(operator, address)
+    pair.write()
+    operator.run("up", "-y")
+    yield pair
+    operator.run("down", "-y")
+    for place in places:
+        assert not place.run(f"ip -o addr show to {address}").stdout
+        assert not place.run("pgrep keepalived", check=False).stdout
+
+
+def signal(host: Host, name: str, how: str) -> None:
+    host.run(f"pkill -{how} -x {name}")
+
+
+def neighbour(address: str) -> str:
+    """Whom this machine sends to when it sends to an address."""
+    listed = subprocess.run(["ip", "neigh", "show", address], capture_output=True, text=True, check=True)
+    return listed.stdout.split("lladdr ")[1].split()[0]
+
+
+def require_answers(pair: Pair) -> None:
+    """Everything is answered, of new connections to the address."""
+    with pair.load() as load:
+        time.sleep(0.7)
+    load.report.require_whole(at_least=20)
+
+
+def test_one_place_has_the_address_and_up_again_changes_nothing(pair: Pair) -> None:
+    holder = pair.holder()
+    (seen,) = pair.operator.status()["addresses"]
+    assert seen["observed"]["holders"] == [holder.name]
+    assert seen["observed"]["standby"] == [pair.other().name]
+    assert "0 to add, 0 to update, 0 to remove" in pair.operator.run("plan").stdout
+    require_answers(pair)
+
+
+def test_the_address_leaves_a_router_that_is_killed(pair: Pair, figure: Figure) -> None:
+    holder, other = pair.holder(), pair.other()
+    with Probe(pair.address) as probe:
+        holder.run("kill -STOP $(pgrep -f '[s]upervise .*router-main')")  # it is not started again at once
+        signal(holder, "haproxy", "KILL")
+        time.sleep(2.5)
+    figure(f"router SIGKILLed: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
+    assert pair.holder() is other
+    assert neighbour(pair.address) == other.run("cat /sys/class/net/eth0/address").stdout.strip()
+    assert probe.gap < 2.0
+    require_answers(pair)
+    holder.run("kill -CONT $(pgrep -f '[s]upervise .*router-main')")
+    pair.operator.run("status", "--check", "--wait", "20s")
+    assert pair.holder() is other, "an address goes where it must, and not back"
+
+
+def test_the_address_leaves_a_router_that_hangs(pair: Pair, figure: Figure) -> None:
+    holder, other = pair.holder(), pair.other()
+    with Probe(pair.address) as probe:
+        signal(holder, "haproxy", "STOP")
+        time.sleep(3.5)
+    figure(f"router hung: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
+    assert pair.holder() is other
+    assert probe.gap < 3.0
+    require_answers(pair)
+    signal(holder, "haproxy", "CONT")
+
+
+def test_the_address_leaves_a_host_that_is_cut_off(pair: Pair, figure: Figure) -> None:
+    pair.standby()
+    holder, other = pair.holder(), pair.other()
+    with Probe(pair.address) as probe:
+        holder.cut()
+        time.sleep(2.5)
+    figure(f"host cut off: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
+    assert pair.has(other)
+    assert probe.gap < DEAD
+    require_answers(pair)
+    holder.heal()
+    assert pair.holder() is other
+
+
+def test_a_drain_moves_the_address_first(pair: Pair, figure: Figure) -> None:
+    pair.standby()
+    holder, other = pair.holder(), pair.other()
+    with Probe(pair.address) as probe:
+        pair.operator.run("drain", holder.name)
+    figure(f"place drained: {probe.gap:.2f} s without an answer, {probe.failed} new connections failed")
+    assert pair.holder() is other
+    assert not probe.failed
+    pair.operator.run("undrain", holder.name)
+    assert pair.holder() is other
+
+
+def test_what_a_killed_keepalived_leaves_behind_is_taken_away(pair: Pair) -> None:
+    pair.standby()
+    holder, other = pair.holder(), pair.other()
+    signal(holder, "keepalived", "KILL")
+    assert pair.has(holder), "nobody is left who would take it away"
+    pair.standby()
+    assert pair.holder() is other
+
+
+def test_new_settings_are_told_without_letting_go_of_the_address(pair: Pair) -> None:
+    holder = pair.holder()
+    pair.write(keepalived={"interval": "500ms"})
+    with pair.load() as load:
+        said = pair.operator.run("up", "-y").stdout
+    load.report.require_whole()
+    assert said.count("share address") >= 2
+    assert pair.holder() is holder

@@ -1,0 +1,67 @@
+"""What is written for keepalived: the same bytes for the same view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from distctl.cluster.shared import AddressView, SharedAddress
+from distctl.cluster.spec import RouterId
+from distctl.commands import keepalived, units
+
+SHARED = SharedAddress("10.0.1.10", 51)
+VIEW = AddressView(
+    RouterId("main", "lb01"), "prod", SHARED, "eth0", "10.0.1.11", ("10.0.1.12", "10.0.1.13"), 8002
+)
+UNIT = keepalived.unit("/var/lib/distctl/prod/lb01", "main")
+
+
+def test_the_configuration_names_each_peer_and_carries_no_password() -> None:
+    text = keepalived.render(VIEW, "/r")
+    assert text == keepalived.render(replace(VIEW), "/r")
+    assert "    unicast_peer {\n        10.0.1.12\n        10.0.1.13\n    }\n" in text
+    assert "    unicast_src_ip 10.0.1.11\n" in text
+    assert "        10.0.1.10/32 dev eth0\n" in text
+    assert "    advert_int 0.30\n" in text
+    assert '    file "/r/wish"\n' in text
+    assert "script_user nobody" in text
+    assert "auth_pass" not in text
+
+
+def test_multicast_names_nobody() -> None:
+    text = keepalived.render(replace(VIEW, shared=replace(SHARED, multicast=True)), "/r")
+    assert "unicast" not in text
+
+
+def test_every_place_has_the_same_priority_so_that_none_takes_the_address_back() -> None:
+    other = replace(VIEW, id=RouterId("main", "lb02"), source="10.0.1.12", peers=("10.0.1.11",))
+    priorities = {
+        line.strip()
+        for view in (VIEW, other)
+        for line in keepalived.render(view, "/r").splitlines()
+        if line.strip().startswith(("priority", "state"))
+    }
+    assert priorities == {"priority 100", "state BACKUP"}
+
+
+def test_drawing_back_is_no_other_configuration_and_yet_another_word() -> None:
+    back = replace(VIEW, yields=True)
+    assert keepalived.render(back, "/r") == keepalived.render(VIEW, "/r")
+    assert keepalived.settings_of(back) == f"{keepalived.settings_of(VIEW)}-drawn-back"
+    assert "printf %s '-50\n'" in keepalived.accept(UNIT, back)
+    assert "printf %s '0\n'" in keepalived.accept(UNIT, VIEW)
+
+
+def test_only_a_changed_configuration_is_read_anew_and_a_new_start_takes_old_addresses_away() -> None:
+    script = keepalived.accept(UNIT, VIEW)
+    assert 'if [ "$changed" ]; then kill -HUP "$pid"; fi' in script
+    assert script.index("--config-test") < script.index("mv -f keepalived.conf.checked keepalived.conf")
+    assert "ip -o -4 addr show to 10.0.1.10" in script
+    assert "ip -o -4 addr show to 10.0.1.10" in keepalived.remove(UNIT, "10.0.1.10", units.Manager.SYSTEM)
+
+
+def test_what_a_look_says() -> None:
+    boot = "0b0b"
+    text = f"holds\nunit\tkeepalived-main\tabc\tyes\tword\t{boot} 12 34\nunit\trouter-main\tabc\tyes\t\t\n"
+    sight = keepalived.parse_look(VIEW.id, text)
+    assert (sight.running, sight.settings, sight.holds, sight.error) == (True, "word", True, "")
+    assert keepalived.parse_look(VIEW.id, "") == replace(sight, running=False, settings="", holds=False)
