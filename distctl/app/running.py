@@ -1,7 +1,6 @@
 """The controllers that run on this machine: begun in the background, found again, ended.
 
-Each has a file beside the inventory, `.distctl/CLUSTER.controller.PID.pid`, with its mark: boot, pid and start
-time.
+Each has a file beside the inventory, `.distctl/CLUSTER.controller.PID.pid`: boot, pid and start time.
 """
 
 from __future__ import annotations
