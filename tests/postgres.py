@@ -133,6 +133,23 @@ class Postgres:
         self.sql(f"CREATE DATABASE {name} OWNER {USER} STRATEGY file_copy {more}")
         return self.url(name, by=by)
 
+    def place(self, folder: Path) -> str:
+        """A tablespace in a folder that becomes the server's; it must be possible to enter those above."""
+        if self._account:
+            os.chown(folder, self._account["user"], self._account["group"])
+        folder.chmod(0o700)
+        self._made += 1
+        name = f"place{self._made}"
+        self.sql(f"CREATE TABLESPACE {name} OWNER {USER} LOCATION '{folder}'")
+        return name
+
+    def drop_place(self, place: str) -> None:
+        """Drop a tablespace and the databases in it."""
+        query = "SELECT datname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+        for (name,) in self.sql(f"{query} WHERE spcname = '{place}'"):
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+        self.sql(f"DROP TABLESPACE {place}")
+
     def url(self, name: str, *, by: str = "socket") -> str:
         """The URL of a database of that name."""
         if by == "loopback":

@@ -30,6 +30,7 @@ class AddressView:
     source: str  # the place's own address there
     peers: tuple[str, ...]  # the other places', sorted
     check_port: int  # where the router of this place tells that it is alive
+    client_ports: tuple[int, ...] = ()  # where clients reach the router
     yields: bool = False  # it draws back: any other place that is alive is to have the address
 
 

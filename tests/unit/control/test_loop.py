@@ -9,7 +9,7 @@ from typing import Any
 
 from rehearsal import node, spec
 
-from distctl.cluster.record import Record, Revision
+from distctl.cluster.record import Change, Record, Revision
 from distctl.cluster.snapshot import Snapshot
 from distctl.control.loop import HEARTBEAT, Loop
 from distctl.errors import DistctlError, StoreError
@@ -46,6 +46,7 @@ class FakeHelm:
     broken: DistctlError | None = None
     ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
     acted: list[str] = field(default_factory=list)
+    noted: list[Change] = field(default_factory=list)
     stood_down: bool = False
 
     def lead(self) -> str:
@@ -62,6 +63,9 @@ class FakeHelm:
     def act(self, decisions: Sequence[Decision]) -> Ended:
         self.acted += [decision.reason for decision in decisions]
         return self.ends
+
+    def note(self, news: Sequence[Change]) -> None:
+        self.noted += news
 
     def stand_down(self) -> None:
         self.stood_down = True

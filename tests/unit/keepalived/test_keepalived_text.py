@@ -61,7 +61,9 @@ def test_only_a_changed_configuration_is_read_anew_and_a_new_start_takes_old_add
 
 def test_what_a_look_says() -> None:
     boot = "0b0b"
-    text = f"holds\nunit\tkeepalived-main\tabc\tyes\tword\t{boot} 12 34\nunit\trouter-main\tabc\tyes\t\t\n"
+    text = (
+        f"holds\nunit\tkeepalived-main\tabc\tyes\tword\t{boot} 12 34\t0\nunit\trouter-main\tabc\tyes\t\t\t0\n"
+    )
     sight = keepalived.parse_look(VIEW.id, text)
     assert (sight.running, sight.settings, sight.holds, sight.error) == (True, "word", True, "")
     assert keepalived.parse_look(VIEW.id, "") == replace(sight, running=False, settings="", holds=False)

@@ -19,6 +19,8 @@ from distctl.testing.node import FakeUnit
 SHARED = SharedAddress("10.0.1.10", 51)
 ONE, TWO, THREE = (RouterId("main", f"lb{number}") for number in (1, 2, 3))
 
+OTHER = {"lb1": "lb2", "lb2": "lb1"}
+
 
 def facts(number: int) -> dict[str, str]:
     networks = f"eth0=10.0.1.{number}/24 eth1=10.9.0.{number}/16"
@@ -69,11 +71,13 @@ def test_a_place_that_drains_gives_the_address_up_and_takes_part_again_afterward
     at = operator()
     at.up()
     (holder,) = holders(at)
-    why = dict(said(at.drain(holder)))[f"share address 10.0.1.10 at main@{holder}"]
-    assert why == "its place drains: another one takes the address first"
-    assert holders(at) == [{"lb1": "lb2", "lb2": "lb1"}[holder]]
+    plan = at.drain(holder)
+    give_up = f"give up address 10.0.1.10 at main@{holder}"
+    assert dict(said(plan))[give_up] == "its place drains: another one takes the address first"
+    assert waits(plan, give_up, f"leave what is open to 10.0.1.10 with {holder}, at main@{OTHER[holder]}")
+    assert holders(at) == [OTHER[holder]]
     at.undrain(holder)
-    assert holders(at) == [{"lb1": "lb2", "lb2": "lb1"}[holder]]
+    assert holders(at) == [OTHER[holder]]
     assert at.plan().empty
 
 
@@ -83,7 +87,10 @@ def test_a_place_that_leaves_is_spoken_with_until_it_is_pruned_and_then_gives_th
     at.spec = shared_spec("lb2", "lb3")
     assert at.plan().empty
     plan = at.up(prune=True)
-    assert waits(plan, "stop router main@lb1", "release the shared address of main@lb1")
+    assert waits(plan, "stop router main@lb1", "give up address 10.0.1.10 at main@lb1")
+    assert waits(plan, "release the shared address of main@lb1", "stop router main@lb1")
+    told = "share address 10.0.1.10 at main@lb2"
+    assert waits(plan, told, "release the shared address of main@lb1"), "it is spoken with until then"
     assert len(holders(at)) == 1
     assert "lb1" not in holders(at)
     assert at.plan().empty
