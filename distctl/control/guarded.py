@@ -68,6 +68,10 @@ class GuardedRouter:
         """See `ports.RouterControl`."""
         return self.inner.look()
 
+    def glance(self) -> RouterSight:
+        """See `ports.RouterControl`."""
+        return self.inner.glance()
+
     def stop(self, *, deadline: float) -> None:
         """See `ports.RouterControl`. Raises LeaseHeld."""
         self.guard()

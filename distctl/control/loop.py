@@ -62,9 +62,7 @@ class Loop:
     pool: Executor
     memory: Memory = field(default_factory=Memory)
     _leads: bool | None = None
-    _told: dict[str, str] = field(
-        default_factory=dict
-    )  # by kind: what was said last, so that it is said once
+    _told: dict[str, str] = field(default_factory=dict)  # by kind: what was said last
     _looking: Future[Seen | None] | None = None
     _passing: Future[Ended] | None = None
     _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
@@ -101,7 +99,7 @@ class Loop:
         self._told.pop("error", None)
         if other:
             if self._leads is not False:
-                self.memory = Memory()
+                self.memory, self._looking = Memory(), None
             self._once("standby", other)
         elif not self._leads:
             self._told.pop("standby", None)
