@@ -129,9 +129,10 @@ def test_one_that_was_stopped_past_its_lease_changes_nothing_when_it_wakes(
     """It is stopped in the middle of a pass, and only goes on once the second one has done it all."""
     with Controller(cluster, "second") as second, cluster.load("digits:http", "digits:grpc") as load:
         second.wait_for("standby", "leads; this one stands by")
+        killed = cluster.process("n1")
         kill_for_good(cluster, "n1")
-        controller.wait_for("decision", "n1/0 does not answer")
-        wait_until(lambda: cluster.supervisor("n1") and cluster.process("n1"), "n1 starts")
+        controller.wait_for("decision", "n1/0 is dead")
+        wait_until(lambda: cluster.process("n1") not in (0, killed), "n1 starts")
         controller.process.send_signal(signal.SIGSTOP)
         begun = time.monotonic()
         second.wait_for("leading", "this controller leads")
