@@ -14,10 +14,11 @@ from typing import Protocol
 
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
 from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight, Silence
-from distctl.cluster.spec import Endpoint, Server
+from distctl.cluster.spec import Endpoint, LogSpec, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,12 @@ class RouterControl(Protocol):
     def glance(self) -> RouterSight:
         """The same without what lies on the disk there (`config`, `lost`): cheap enough for each second."""
 
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """The newest lines of its log of requests that are asked for, from a position on ("": the oldest).
+
+        Raises NodeError.
+        """
+
     def stop(self, *, deadline: float) -> None:
         """Stop it once nothing is in flight, and remove what was put there."""
 
@@ -201,10 +208,11 @@ class AddressControl(Protocol):
     def apply(self, view: AddressView) -> None:
         """Make keepalived be as the view says: started, or told anew without letting go of the address."""
 
-    def give_up(self, view: AddressView) -> bool:
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have the address; False when it stays, as none is there to take it.
 
-        Connections that are open go on here, where the others were told to `relay` before.
+        Connections that are open go on here, where the others were told to `relay` before. `chained`: this
+        place itself goes on relaying to one that gave the address up before it.
         """
 
     def relay(self, view: AddressView, giver: str) -> bool:

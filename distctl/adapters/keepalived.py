@@ -37,10 +37,10 @@ class Keepalived:
         self._do(keepalived.accept(self._unit, view), "configuring keepalived")
         self._do(units.start(self._unit, self._manager), "starting keepalived")
 
-    def give_up(self, view: AddressView) -> bool:
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have the address; see `ports.AddressControl`."""
         seconds = 4 * view.shared.interval + SPARE
-        script = keepalived.give_up(self._unit, view, seconds)
+        script = keepalived.give_up(self._unit, view, seconds, chained=chained)
         return keepalived.KEPT not in self._do(script, "giving up the address").split()
 
     def relay(self, view: AddressView, giver: str) -> bool:

@@ -25,6 +25,7 @@ from distctl.app.change import (
     summed_up,
 )
 from distctl.app.compose import open_inventory
+from distctl.app.crashes import crash_loops
 from distctl.app.preconditions import refuse
 from distctl.app.rollback import return_to
 from distctl.app.session import Session
@@ -139,6 +140,9 @@ class Controller:
                 return False, "the cluster is taken down"
             session.store.commit(keeper.lease.token, _written(session, decisions))
             prepared = prepare(session, keeper)
+            session.store.commit(
+                keeper.lease.token, [*crash_loops(session, prepared.record, prepared.snapshot)]
+            )
             outcomes: tuple[Outcome, ...] = ()
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)

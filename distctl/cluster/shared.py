@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from distctl.cluster.names import RouterId
 
+DRAWN_BACK = "-drawn-back"  # how the settings of a place end that draws back
+
 
 @dataclass(frozen=True, slots=True)
 class SharedAddress:
@@ -43,6 +45,11 @@ class AddressSight:
     settings: str = ""  # what the running keepalived was told last
     holds: bool = False  # the address is on one of the place's interfaces
     error: str = ""
+
+    @property
+    def drawn_back(self) -> bool:
+        """Whether it was told to let any other place have the address."""
+        return self.settings.endswith(DRAWN_BACK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,7 +314,8 @@ def _share(job: Job, op: ShareAddress, report: Report) -> None:
 def _give_up(job: Job, op: GiveUpAddress, report: Report) -> None:
     report("letting another place have the address")
     view, control = job.addresses[op.router], job.world.address(op.router)
-    if not control.give_up(view):
+    mates = [mate for id, mate in job.addresses.items() if id.router == op.router.router and mate != view]
+    if not control.give_up(view, chained=any(mate.yields for mate in mates)):
         report(f"no other place takes {op.address}: it stays")
     control.apply(view)
 

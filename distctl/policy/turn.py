@@ -14,6 +14,7 @@ from distctl.policy import healing
 from distctl.policy import upkeep as keeping
 from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
+from distctl.policy.gpu_trouble import Cordons, cordon
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Memory:
     upkeep: keeping.Upkeep = field(default_factory=keeping.Upkeep)
     ward: healing.Ward = field(default_factory=healing.Ward)
     scaling: Scaling = field(default_factory=Scaling)
+    cordons: Cordons = field(default_factory=Cordons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def turn(memory: Memory, seen: Seen) -> Turn:
     found = healing.visit(memory.ward, seen.spec, seen.record, seen.snapshot)
     kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
     scaling, counts = autoscale(memory.scaling, seen)
-    return Turn(Memory(kept, found.ward, scaling), (*due, *counts), found.news)
+    cordons, closed = cordon(memory.cordons, seen)
+    return Turn(Memory(kept, found.ward, scaling, cordons), (*due, *counts, *closed), found.news)
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

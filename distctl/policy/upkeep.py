@@ -22,6 +22,8 @@ FIRST = 4.0  # seconds from one pass for a trouble to the next, doubled each tim
 CEILING = 300.0  # seconds between two passes for it at most
 WELL = 60.0  # seconds without the trouble after which it counts as a new one
 
+DEEP = 600.0  # seconds after which a pass looks at the nodes themselves: their GPUs, disks and units
+
 CLUSTER = "cluster"
 
 
@@ -52,6 +54,7 @@ class Upkeep:
     """What this policy remembers. Times are by subject."""
 
     wishes: Wishes | None = None  # those that the last pass was for
+    compared: Instant = 0.0  # when that pass ended
     since: Mapping[str, Instant] = field(default_factory=dict)  # when each trouble was first seen
     tries: Mapping[str, Tries] = field(default_factory=dict)
 
@@ -89,14 +92,15 @@ def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: En
     if how.failed:
         return replace(before, tries=tries)
     tries.pop(CLUSTER, None)
-    return replace(before, tries=tries, wishes=wishes(record))
+    return replace(before, tries=tries, wishes=wishes(record), compared=how.at)
 
 
 def changed(before: Upkeep, seen: Seen) -> dict[str, str]:
     """Why everything is to be compared, under one subject; empty when nobody asked for anything new."""
     now, then = wishes(seen.record), before.wishes
     if now == then:
-        return {}
+        late = seen.now - before.compared >= DEEP
+        return {CLUSTER: f"no node itself was looked at for {DEEP / 60:.0f} minutes"} if late else {}
     return {CLUSTER: "; ".join(_news(then, now, seen)) if then else "everything is compared once"}
 
 

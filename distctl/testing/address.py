@@ -27,7 +27,7 @@ class FakeAddress:
         with self._calls.change(f"{self.id}: relay to {giver}"):
             return True
 
-    def give_up(self, view: AddressView) -> bool:
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have it, if there is one that does not draw back."""
         with self._calls.change(f"{self.id}: give up"):
             takers = [o for o in self._mates() if o is not self and o.view and not o.view.yields]

@@ -27,7 +27,6 @@ def lend(unit: Unit, view: AddressView) -> str:
 if echo 1 > {arp}/arp_ignore && echo 2 > {arp}/arp_announce; then
     ip addr add {view.shared.address}/32 dev lo 2>/dev/null
 fi
-{unrelay(unit)}
 """
 
 
@@ -71,7 +70,7 @@ table ip {table} {{
     }}
 }}
 """
-    return f"printf %s {quote(rules)} | nft -f - >&2 || echo {UNRELAYED}\n"
+    return f"PATH=$PATH:/usr/sbin:/sbin\nprintf %s {quote(rules)} | nft -f - >&2 || echo {UNRELAYED}\n"
 
 
 def unrelay(unit: Unit) -> str:

@@ -12,7 +12,7 @@ from distctl.commands.keepalived.handover import end_idle_loan, end_loan, lend, 
 from distctl.commands.keepalived.render import (
     CONFIG,
     DOORS,
-    DRAWN_BACK,
+    LESS,
     WISH,
     check_path,
     check_text,
@@ -47,7 +47,6 @@ def accept(unit: units.Unit, view: AddressView) -> str:
 umask 077
 {_check()}
 {write(f"{config}.checked", render(view, unit.folder), 0o600)}
-{write(f"{unit.folder}/{WISH}", wish_of(view), 0o600)}
 cd {folder} || exit 1
 said=$(keepalived --config-test --use-file={quote(config)}.checked 2>&1)
 case $? in 0 | {TERMINATED}) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac
@@ -55,21 +54,24 @@ if printf '%s' "$said" | grep -v WARNING >&2; then exit 1; fi
 changed=
 cmp -s {CONFIG}.checked {CONFIG} || changed=yes
 mv -f {CONFIG}.checked {CONFIG} || exit 1
+{write(f"{unit.folder}/{WISH}", wish_of(view), 0o600)}
 {units.install(unit, _run(unit, view))}
 {"" if view.yields else end_idle_loan(unit, view.shared.address)}
 {units.told(unit, 'if [ "$changed" ]; then kill -HUP "$pid"; fi')}
 """
 
 
-def give_up(unit: units.Unit, view: AddressView, seconds: float) -> str:
+def give_up(unit: units.Unit, view: AddressView, seconds: float, *, chained: bool) -> str:
     """A script that lets another place have the address, and waits up to `seconds` until it has gone.
 
-    It prints `kept` when it has not: no other place is there to take it. What is open goes on (`handover`).
+    It prints `kept` when it has not: no other place is there to take it. What is open goes on (`handover`);
+    `chained`: what another place gave up before, and still has open, is sent on to it from here as until now.
     """
-    wish = write(f"{unit.folder}/{WISH}", f"{DRAWN_BACK}\n", 0o600)
+    wish = write(f"{unit.folder}/{WISH}", f"{LESS}\n", 0o600)
     return f"""{PATH}
 {_has(view.shared.address)} || exit 0
 {lend(unit, view)}
+{"" if chained else unrelay(unit)}
 {wish}
 ticks=0
 while {_has(view.shared.address)}; do

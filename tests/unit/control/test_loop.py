@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rehearsal import node, spec
@@ -62,7 +62,7 @@ class FakeHelm:
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         self.acted += [decision.reason for decision in decisions]
-        return self.ends
+        return replace(self.ends, at=self.clock.now())
 
     def note(self, news: Sequence[Change]) -> None:
         self.noted += news

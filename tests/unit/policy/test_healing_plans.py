@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plans import A, B, C, running, said, texts, waits
 from rehearsal import ROUTER, Operator, view_of
 
-from distctl.cluster.record import Health, SetHealth
+from distctl.app.crashes import crash_loops
+from distctl.app.looking import look
+from distctl.cluster.record import AddEvent, Health, SetHealth
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Silence
 from distctl.cluster.spec import ServerId
 from distctl.policy.operations import PushModel
+from distctl.policy.symptoms import CRASHES
 from distctl.testing.serving import states
 
 
@@ -171,3 +176,37 @@ def test_an_old_word_of_a_controller_moves_nothing_once_the_server_answers() -> 
     operator = running()
     held_to_be(operator, A, "gone", ago=1e6)
     assert texts(operator.up()) == []
+
+
+# --- crash loops ----------------------------------------------------------------------------------------
+
+
+def test_the_last_lines_of_a_server_in_a_crash_loop_are_told_once() -> None:
+    operator = running()
+    operator.cluster.kill(A)
+    held_to_be(operator, A, "crash loop")
+    session = operator.session()
+    record, snapshot = session.store.load(), look(session, session.store.load())
+    changes = [*crash_loops(session, record, snapshot)]
+    (health, event) = changes
+    assert isinstance(health, SetHealth)
+    assert health.health.reason == "it does not answer; its log ends: the log of server-0"
+    assert isinstance(event, AddEvent)
+    assert "the log of server-0" in event.event.text
+    operator.write(*changes)
+    assert [*crash_loops(session, session.store.load(), snapshot)] == []
+
+
+def test_a_dead_server_whose_supervisor_starts_it_in_vain_is_in_a_crash_loop() -> None:
+    operator = running()
+    operator.cluster.kill(A)
+    held_to_be(operator, A, "dead")
+    session = operator.session()
+    record, snapshot = session.store.load(), look(session, session.store.load())
+    assert [*crash_loops(session, record, snapshot)] == []
+    node = snapshot.nodes["a"]
+    counted = {name: replace(unit, restarts=CRASHES) for name, unit in node.units.items()}
+    looked = replace(snapshot, nodes={**snapshot.nodes, "a": replace(node, units=counted)})
+    health, _ = crash_loops(session, record, looked)
+    assert isinstance(health, SetHealth)
+    assert (health.health.state, health.health.since) == ("crash loop", record.health[A].since)

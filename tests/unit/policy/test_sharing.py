@@ -9,6 +9,7 @@ from plans import said, texts, waits
 from rehearsal import Operator, model, node, spec
 
 from distctl.cluster.record import Record
+from distctl.cluster.router import RouterSight
 from distctl.cluster.shared import AddressSight, SharedAddress
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId, RouterSpec, Spec
@@ -161,10 +162,20 @@ def test_an_interface_that_is_named_may_have_another_network() -> None:
         ),
         (AddressSight(ONE, True, "s"), AddressSight(TWO, error="no answer"), "on no place", False),
         (AddressSight(ONE, True, "s", True), AddressSight(TWO), "on lb1", True),
+        (AddressSight(ONE, True, "s", True), AddressSight(TWO, True, "s-drawn-back"), "on lb1", True),
     ],
 )
 def test_who_has_the_address(one: AddressSight, two: AddressSight, state: str, whole: bool) -> None:
-    snapshot = Snapshot(0.0, addresses={ONE: one, TWO: two})
+    routers = {id: RouterSight(id, running=True) for id in (ONE, TWO)}
+    snapshot = Snapshot(0.0, routers=routers, addresses={ONE: one, TWO: two})
     (found,) = address_standings(shared_spec(), snapshot)
     assert (found.state, found.whole) == (state, whole)
-    assert bool(found.reason) is (not whole or not two.running)
+    assert bool(found.reason) is not (whole and bool(found.standby))
+
+
+def test_a_place_whose_router_is_dead_would_not_take_the_address() -> None:
+    addresses = {ONE: AddressSight(ONE, True, "s", True), TWO: AddressSight(TWO, True, "s")}
+    alive = Snapshot(0.0, routers={TWO: RouterSight(TWO, running=True)}, addresses=addresses)
+    dead = replace(alive, routers={TWO: RouterSight(TWO, running=False)})
+    standby = [address_standings(shared_spec(), snapshot)[0].standby for snapshot in (alive, dead)]
+    assert standby == [("lb2",), ()]

@@ -13,7 +13,18 @@ from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import Instant, ModelState, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import ServerId
 from distctl.policy.decision import Decision, Ended, Seen
-from distctl.policy.upkeep import CEILING, CLUSTER, FIRST, GRACE, Upkeep, ended, troubles, upkeep, wishes
+from distctl.policy.upkeep import (
+    CEILING,
+    CLUSTER,
+    DEEP,
+    FIRST,
+    GRACE,
+    Upkeep,
+    ended,
+    troubles,
+    upkeep,
+    wishes,
+)
 
 A, B = ServerId("a", "0"), ServerId("b", "0")
 SPEC = spec([node("a"), node("b")], [model("digits", 2)])
@@ -26,7 +37,7 @@ LIVE = {s: ServerSight(s, live=True, replicas={"digits": ReplicaSight(ModelState
 SLOT = SlotSight(SlotState.READY, healthy=True, in_flight=0, queued=0)
 ROUTED = RouterSight(ROUTER, running=True, slots=(("digits", A, SLOT), ("digits", B, SLOT)))
 WHOLE = Seen(SPEC, RECORD, Snapshot(1000.0, servers=LIVE, routers={ROUTER: ROUTED}))
-COMPARED = Upkeep(wishes=wishes(RECORD))
+COMPARED = Upkeep(wishes=wishes(RECORD), compared=1000.0)
 DRAINED = SlotSight(SlotState.DRAIN, healthy=True, in_flight=0, queued=0)
 
 
@@ -71,7 +82,8 @@ def test_a_trouble_that_no_pass_ends_is_tried_ever_more_rarely_up_to_a_ceiling()
     memory, tried = COMPARED, []
     for second in range(4000):
         seen = at(STRAY, 1000.0 + second)
-        memory, decisions = upkeep(memory, seen, {})
+        memory, found = upkeep(memory, seen, {})
+        decisions = [decision for decision in found if decision.subject != CLUSTER]
         if decisions:
             tried.append(second)
             memory = ended(memory, RECORD, decisions, Ended(seen.now, failed=True))
@@ -110,7 +122,7 @@ def test_what_an_operator_wishes_is_brought_about_once(record: Record, why: str)
     memory, decisions = upkeep(COMPARED, seen, {})
     assert decisions == [Decision(CLUSTER, why)]
     memory = ended(memory, record, decisions, Ended(seen.now))
-    assert upkeep(memory, at(seen, 2000.0), {})[1] == []
+    assert upkeep(memory, at(seen, 1500.0), {})[1] == []
 
 
 def test_a_wish_whose_pass_failed_is_tried_again_later() -> None:
@@ -125,3 +137,10 @@ def test_a_need_that_rests_on_several_looks_waits_for_no_further_one() -> None:
     assert decisions == [Decision("a/0", "a/0 is dead")]
     memory = ended(memory, RECORD, decisions, Ended(1000.0, failed=True))
     assert upkeep(memory, at(WHOLE, 1001.0), {"a/0": "a/0 is dead"})[1] == []
+
+
+def test_the_nodes_themselves_are_looked_at_every_ten_minutes() -> None:
+    memory = ended(COMPARED, RECORD, [Decision(CLUSTER, "everything is compared once")], Ended(1000.0))
+    assert upkeep(memory, at(WHOLE, 1000.0 + DEEP - 1), {})[1] == []
+    (decision,) = upkeep(memory, at(WHOLE, 1000.0 + DEEP), {})[1]
+    assert decision.reason == "no node itself was looked at for 10 minutes"
