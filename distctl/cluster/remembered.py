@@ -33,7 +33,10 @@ EVERYWHERE = "*"  # in place of a node's name: the whole cluster is taken down, 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too."""
+    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too.
+
+    `node` may also name a router on one place, as `main@lb01`; `stopped`: it is removed once drained.
+    """
 
     node: str
     cordoned: bool = False
@@ -46,7 +49,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time."""
+    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time.
+
+    `model` may also name the places of a router, as `router main`.
+    """
 
     model: str
     count: int
