@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.snapshot import ReplicaSight
+from distctl.cluster.spec import LogSpec
 from distctl.control.world import World
 from distctl.ports import RouterControl, TritonClient
 
@@ -71,6 +73,10 @@ class GuardedRouter:
     def glance(self) -> RouterSight:
         """See `ports.RouterControl`."""
         return self.inner.glance()
+
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """See `ports.RouterControl`."""
+        return self.inner.requests(log, wanted, position, newest)
 
     def stop(self, *, deadline: float) -> None:
         """See `ports.RouterControl`. Raises LeaseHeld."""
