@@ -74,6 +74,16 @@ class GuardedRouter:
         """See `ports.RouterControl`."""
         return self.inner.glance()
 
+    def close(self) -> None:
+        """See `ports.RouterControl`. Raises LeaseHeld."""
+        self.guard()
+        self.inner.close()
+
+    def halt(self) -> None:
+        """See `ports.RouterControl`. Raises LeaseHeld."""
+        self.guard()
+        self.inner.halt()
+
     def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
         """See `ports.RouterControl`."""
         return self.inner.requests(log, wanted, position, newest)

@@ -17,6 +17,8 @@ CALLS: dict[str, Callable[[World, Operator], object]] = {
     "load": lambda world, _: world.triton(SERVER).load("digits"),
     "unload": lambda world, _: world.triton(SERVER).unload("digits"),
     "apply": lambda world, o: world.router(ROUTER).apply(view_of(o.cluster.routers[ROUTER]), deadline=1),
+    "close": lambda world, _: world.router(ROUTER).close(),
+    "halt": lambda world, _: world.router(ROUTER).halt(),
     "stop": lambda world, _: world.router(ROUTER).stop(deadline=1),
 }
 
