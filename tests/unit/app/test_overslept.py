@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
+from threading import Event, Lock
 
 import pytest
 from rehearsal import Operator, model, node, places, spec
@@ -33,6 +33,11 @@ def broken() -> Operator:
     return operator
 
 
+def assert_woken(awake: Event) -> None:
+    """Stand still until the process goes on."""
+    assert awake.wait(20)
+
+
 def overslept(operator: Operator, at: int) -> list[str] | None:
     """Let a pass sleep at its word of that number while another run does it all; what it changed afterwards.
 
@@ -40,6 +45,8 @@ def overslept(operator: Operator, at: int) -> list[str] | None:
     """
     session, words, lock = operator.session(), 0, Lock()
     followed: list[int] = []
+    awake = Event()  # threads that keep the lease stand still too
+    awake.set()
 
     def watch(outcome: Outcome) -> None:
         nonlocal words
@@ -48,18 +55,25 @@ def overslept(operator: Operator, at: int) -> list[str] | None:
         with lock:
             words += 1
             if words == at:
-                with operator.cluster.meanwhile():
-                    operator.up()
+                awake.clear()
+                try:
+                    with operator.cluster.meanwhile():
+                        operator.up()
+                except LeaseHeld:  # renewed in the last moment: it has not overslept
+                    return
+                finally:
+                    awake.set()
                 followed.append(len(operator.cluster.calls.changes))
 
     try:
         with leased(session, "a pass that sleeps") as keeper:
+            keeper.alive = lambda: assert_woken(awake)
             carry_out(session, keeper, prepare(session, keeper), watch=watch, what="controller")
     except (LeaseHeld, StaleGeneration):
         assert followed
     else:
         assert not followed, "it went on as if nobody had followed it"
-        return None
+        return None if words < at else []
     return operator.cluster.calls.changes[followed[0] :]
 
 
