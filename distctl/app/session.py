@@ -232,6 +232,8 @@ class Session:
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
+        from distctl.policy.lives import ends
+        from distctl.policy.peers import peers_of
         from distctl.policy.view import Models, Place, router_view
 
         ours = {server.id for server in self.spec.servers}
@@ -247,6 +249,8 @@ class Session:
                 0.05 if near else self._round_trip(record, router),
                 record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
+                peers_of(self.spec, router, lambda place: _address(self.node(place).serve_address)),
+                ends(record, self.spec, router),
             ),
             models=Models(self.stateful(record), self.concurrency, self.sequences(record)),
         )
@@ -325,12 +329,22 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int, routers: Iterable[RouterId], record: Record, snapshot: Snapshot) -> Routing:
+    def routing(
+        self,
+        token: int,
+        routers: Iterable[RouterId],
+        record: Record,
+        snapshot: Snapshot,
+        *,
+        world: World | None = None,
+    ) -> Routing:
         """Some routers, for one execution that begins with this record, as they were seen before it."""
         idle = {name: nature.idle for name, nature in self.natures(record).items()}
         told = tuple(routers)
         silent = {r: s.error for r, s in snapshot.routers.items() if r in told and s.error}
-        return Routing(self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent)
+        return Routing(
+            world or self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent
+        )
 
     def with_addresses(self, wish: Wish, record: Record, snapshot: Snapshot) -> Wish:
         """The wish with what keepalived is to be on the places that share an address.

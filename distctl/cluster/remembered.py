@@ -28,9 +28,15 @@ class Revision:
     message: str = ""
 
 
+EVERYWHERE = "*"  # in place of a node's name: the whole cluster is taken down, until the next `up`
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too."""
+    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too.
+
+    `node` may also name a router on one place, as `main@lb01`; `stopped`: it is removed once drained.
+    """
 
     node: str
     cordoned: bool = False
@@ -43,7 +49,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time."""
+    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time.
+
+    `model` may also name the places of a router, as `router main`.
+    """
 
     model: str
     count: int
@@ -172,6 +181,11 @@ class Record:
     sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
     # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
     serial: int = field(default=0, compare=False)
+
+    @property
+    def taken_down(self) -> bool:
+        """Whether an operator has taken the cluster down, or is at it: nobody else brings anything up."""
+        return EVERYWHERE in self.intents
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

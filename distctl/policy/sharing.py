@@ -70,7 +70,7 @@ def give_up(work: Work, router: RouterId, why: str) -> set[int]:
     takers = [
         other
         for other, _ in _sights(work, running=True)
-        if other.router == router.router and other != router and not work.wish.addresses[other].yields
+        if sight.holds and other.router == router.router and not work.wish.addresses[other].yields
     ]
     needs = {
         work.draft.add(RelayConnections(taker, address, router), f"{router.place} gives the address up")
@@ -105,6 +105,15 @@ def _planned(work: Work, kind: type[OnRouter], router: str, place: str = "") -> 
         if isinstance(step.operation, kind)
         and step.operation.router.router == router
         and place in ("", step.operation.router.place)
+    }
+
+
+def addressed(work: Work, router: RouterId) -> set[int]:
+    """The steps planned for a place's shared address: another place has it before its router ends."""
+    return {
+        step.number
+        for step in work.draft.steps
+        if isinstance(step.operation, (ShareAddress, GiveUpAddress)) and step.operation.router == router
     }
 
 
