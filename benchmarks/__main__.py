@@ -14,7 +14,19 @@ from benchmarks import report
 from benchmarks.machine import machine
 from benchmarks.work import say, working
 
-NAMES = ("starting", "routing", "unequal", "prefixes", "faults", "pushing", "nothing", "provisioning")
+NAMES = (
+    "starting",
+    "routing",
+    "features",
+    "sizes",
+    "serving",
+    "unequal",
+    "prefixes",
+    "faults",
+    "pushing",
+    "nothing",
+    "provisioning",
+)
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ import os
 import re
 import struct
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers import Target
@@ -20,7 +21,7 @@ GRPC_INFER = "/inference.GRPCInferenceService/ModelInfer"
 WRK_SCRIPT = """\
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = [==[{body}]==]
+wrk.body = assert(io.open("{body}", "rb")):read("*a")
 """
 
 
@@ -57,14 +58,27 @@ def grpc_message(floats: list[float] | None = None) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def rest(target: Target, clients: int, seconds: float, folder: Path) -> Measured:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What wrk sends: a body, headers beside it, and over what."""
+
+    body: bytes = b""  # empty: sixteen floats
+    headers: Mapping[str, str] = field(default_factory=dict)
+    scheme: str = "http"
+
+
+def rest(
+    target: Target, clients: int, seconds: float, folder: Path, request: Request = Request()
+) -> Measured:
     """One round of wrk. Raises RuntimeError when an answer was not 2xx."""
-    script = folder / "post.lua"
-    script.write_text(WRK_SCRIPT.format(body=rest_body().decode()))
+    script, body = folder / "post.lua", folder / "body"
+    body.write_bytes(request.body or rest_body())
+    named = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in request.headers.items())
+    script.write_text(WRK_SCRIPT.format(body=body) + named)
     before = cpu(target.pid)
-    url = f"http://127.0.0.1:{target.http}{INFER}"
-    argv = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
-    said = run(argv, timeout=seconds + 30)
+    url = f"{request.scheme}://127.0.0.1:{target.http}{INFER}"
+    argv = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "20s", "--latency"]
+    said = run([*argv, "-s", str(script), url], timeout=seconds + 30)
     after = cpu(target.pid)
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"{target.name}: {said}")

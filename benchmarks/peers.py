@@ -6,6 +6,7 @@ is not repeated by default.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -40,7 +41,7 @@ backend grpc
 """
 
 NGINX = """\
-daemon off;
+{user}daemon off;
 worker_processes auto;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
@@ -52,6 +53,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
+  client_max_body_size 0;
   keepalive_requests 1000000000;
   upstream rest {{ least_conn; {rest} keepalive 64; keepalive_requests 1000000000; }}
   upstream grpc {{ least_conn; {grpcs} keepalive 64; keepalive_requests 1000000000; }}
@@ -66,6 +68,26 @@ http {{
   }}
 }}
 """
+CADDY = """\
+{{
+  admin off
+  auto_https off
+  servers {{
+    protocols h1 h2c
+  }}
+}}
+http://127.0.0.1:{http} {{
+  reverse_proxy {rest} {{
+    lb_policy least_conn
+  }}
+}}
+http://127.0.0.1:{grpc} {{
+  reverse_proxy {grpcs} {{
+    lb_policy least_conn
+  }}
+}}
+"""
+WHERE = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 TUNED_NGINX = """\
 proxy_next_upstream error timeout non_idempotent; proxy_connect_timeout 1s;
   grpc_next_upstream error timeout non_idempotent; grpc_connect_timeout 1s;"""
@@ -96,24 +118,25 @@ def direct(cluster: LocalCluster) -> Target:
     return Target("direct", *cluster.servers[0])
 
 
-def haproxy_config(cluster: LocalCluster, http: int) -> str:
-    """The plain HAProxy configuration."""
-    rest = [f"  server t{n} 127.0.0.1:{h} check" for n, (h, _) in enumerate(cluster.servers)]
+def haproxy_config(servers: Sequence[tuple[int, int]], http: int) -> str:
+    """The plain HAProxy configuration over servers, each with its ports for HTTP and gRPC."""
+    rest = [f"  server t{n} 127.0.0.1:{h} check" for n, (h, _) in enumerate(servers)]
     grpcs = [
         f"  server t{n} 127.0.0.1:{g} proto h2 check check-proto h1 port {h}"
-        for n, (h, g) in enumerate(cluster.servers)
+        for n, (h, g) in enumerate(servers)
     ]
     return PLAIN_HAPROXY.format(http=http, grpc=http + 1, rest="\n".join(rest), grpcs="\n".join(grpcs))
 
 
-def nginx_config(cluster: LocalCluster, http: int, folder: Path, *, tuned: bool) -> str:
+def nginx_config(servers: Sequence[tuple[int, int]], http: int, folder: Path, *, tuned: bool) -> str:
     """nginx with keep-alive and least_conn; `tuned` also repeats requests on another server."""
     return NGINX.format(
+        user="user root;\n" if os.geteuid() == 0 else "",  # nobody could not keep large bodies in our folder
         folder=folder,
         http=http,
         grpc=http + 1,
-        rest=" ".join(f"server 127.0.0.1:{h};" for h, _ in cluster.servers),
-        grpcs=" ".join(f"server 127.0.0.1:{g};" for _, g in cluster.servers),
+        rest=" ".join(f"server 127.0.0.1:{h};" for h, _ in servers),
+        grpcs=" ".join(f"server 127.0.0.1:{g};" for _, g in servers),
         tuned=TUNED_NGINX if tuned else "",
     )
 
@@ -121,52 +144,79 @@ def nginx_config(cluster: LocalCluster, http: int, folder: Path, *, tuned: bool)
 @contextmanager
 def peers(cluster: LocalCluster, folder: Path, *, tuned: bool) -> Iterator[list[Target]]:
     """Plain HAProxy and nginx (and a tuned nginx), for as long as the block runs."""
+    servers, base = cluster.servers, cluster.base
+    binary = f"/proc/{cluster.router_pid()}/exe"  # the very executable that distctl's router is
     with ExitStack() as stack:
-        found = [stack.enter_context(_haproxy(cluster, folder / "haproxy", cluster.base + 10))]
-        if shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
-            found.append(stack.enter_context(_nginx(cluster, folder / "nginx", cluster.base + 20, False)))
+        found = [stack.enter_context(plain_haproxy(binary, servers, folder / "haproxy", base + 10))]
+        if shutil.which("nginx", path=WHERE):
+            found.append(stack.enter_context(nginx(servers, folder / "nginx", base + 20)))
             if tuned:
-                found.append(stack.enter_context(_nginx(cluster, folder / "tuned", cluster.base + 30, True)))
+                found.append(stack.enter_context(nginx(servers, folder / "tuned", base + 30, tuned=True)))
         yield found
 
 
 @contextmanager
-def _haproxy(cluster: LocalCluster, folder: Path, http: int) -> Iterator[Target]:
+def plain_haproxy(
+    binary: str, servers: Sequence[tuple[int, int]], folder: Path, http: int
+) -> Iterator[Target]:
+    """A plain HAProxy over servers, for as long as the block runs."""
     folder.mkdir(parents=True)
-    (folder / "haproxy.cfg").write_text(haproxy_config(cluster, http))
-    binary = f"/proc/{cluster.router_pid()}/exe"  # the very executable that distctl's router is
-    with _process([binary, "-db", "-f", str(folder / "haproxy.cfg")], http) as pid:
+    (folder / "haproxy.cfg").write_text(haproxy_config(servers, http))
+    with process([binary, "-db", "-f", str(folder / "haproxy.cfg")], http) as pid:
         yield Target("HAProxy, plain", http, http + 1, pid)
 
 
 @contextmanager
-def _nginx(cluster: LocalCluster, folder: Path, http: int, tuned: bool) -> Iterator[Target]:
+def nginx(
+    servers: Sequence[tuple[int, int]], folder: Path, http: int, *, tuned: bool = False
+) -> Iterator[Target]:
+    """nginx over servers, for as long as the block runs."""
     folder.mkdir(parents=True)
-    (folder / "nginx.conf").write_text(nginx_config(cluster, http, folder, tuned=tuned))
+    (folder / "nginx.conf").write_text(nginx_config(servers, http, folder, tuned=tuned))
     name = "nginx, tuned" if tuned else "nginx"
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin") or "nginx"
-    with _process([nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], http) as pid:
+    binary = shutil.which("nginx", path=WHERE) or "nginx"
+    with process([binary, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], http) as pid:
         yield Target(name, http, http + 1, pid)
 
 
 @contextmanager
-def _process(argv: Sequence[str], http: int) -> Iterator[int]:
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+def caddy(servers: Sequence[tuple[int, int]], folder: Path, http: int) -> Iterator[Target]:
+    """Caddy over servers, for as long as the block runs."""
+    folder.mkdir(parents=True)
+    to = [
+        " ".join(f"{scheme}127.0.0.1:{ports[n]}" for ports in servers)
+        for n, scheme in ((0, ""), (1, "h2c://"))
+    ]
+    (folder / "Caddyfile").write_text(CADDY.format(http=http, grpc=http + 1, rest=to[0], grpcs=to[1]))
+    binary = shutil.which("caddy", path=WHERE) or "caddy"
+    words = [binary, "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    with process(words, http, XDG_DATA_HOME=str(folder), XDG_CONFIG_HOME=str(folder)) as pid:
+        yield Target("Caddy", http, http + 1, pid)
+
+
+@contextmanager
+def process(argv: Sequence[str], http: int, *, seconds: float = 10, **environment: str) -> Iterator[int]:
+    """A process for as long as the block runs, once it answers on a port; its pid. Raises RuntimeError."""
+    started = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
     )
     try:
-        _wait(process, http)
-        yield process.pid
+        _wait(started, http, seconds)
+        yield started.pid
     finally:
-        process.terminate()
+        started.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        process.wait()
+            started.wait(5)
+        started.kill()
+        started.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], http: int) -> None:
-    until = time.monotonic() + 10
+def _wait(process: subprocess.Popen[bytes], http: int, seconds: float) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{http}/v2/health/ready", timeout=1):
             return

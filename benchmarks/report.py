@@ -13,7 +13,17 @@ from benchmarks.work import CHECKOUT, Section
 
 JSON = CHECKOUT / "docs" / "benchmarks.json"
 MARKDOWN = CHECKOUT / "docs" / "benchmarks.md"
-ORDER = ("routing", "faults", "provisioning", "nothing", "pushing", "starting")
+ORDER = (
+    "routing",
+    "features",
+    "sizes",
+    "serving",
+    "faults",
+    "provisioning",
+    "nothing",
+    "pushing",
+    "starting",
+)
 BUSY = " It was busy when this began, with other work or with the benchmark before: figures may spread."
 HEAD = """\
 # Benchmarks

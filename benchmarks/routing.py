@@ -17,7 +17,7 @@ Rounds = dict[tuple[str, int, str], list[Measured]]
 
 CLIENTS = (16, 64)
 PROTOCOLS: dict[str, tuple[str, Load]] = {"REST": ("wrk", rest), "gRPC": ("h2load", grpc)}
-UNMEASURED = "Not measured: Caddy, Traefik, Envoy, Ray Serve (not installed by this benchmark)."
+UNMEASURED = "Not measured here: Caddy (see sizes), Traefik, Envoy, Ray Serve."
 
 
 def run(work: Work) -> list[Section]:

@@ -16,7 +16,7 @@ from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
-from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight
+from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight, Silence
 from distctl.cluster.spec import Endpoint, Server
 
 
@@ -118,6 +118,9 @@ class ServerControl(Protocol):
     def stop(self, server: Server, *, seconds: float) -> None:
         """SIGTERM, `seconds` for Triton's own exit, SIGKILL of the whole group, shared memory cleared."""
 
+    def silence(self, server: Server) -> Silence:
+        """How a server does not answer on its own node; NONE when it does. Raises NodeError."""
+
     def clear(self, server: Server) -> None:
         """Remove a stopped server's start script, links, key and log; nothing to do where it never was."""
 
@@ -185,6 +188,9 @@ class RouterControl(Protocol):
     def look(self) -> RouterSight:
         """What the router is now, every worker counted. An answer that does not come is in `error`."""
 
+    def glance(self) -> RouterSight:
+        """The same without what lies on the disk there (`config`, `lost`): cheap enough for each second."""
+
     def stop(self, *, deadline: float) -> None:
         """Stop it once nothing is in flight, and remove what was put there."""
 
@@ -195,8 +201,18 @@ class AddressControl(Protocol):
     def apply(self, view: AddressView) -> None:
         """Make keepalived be as the view says: started, or told anew without letting go of the address."""
 
-    def give_up(self) -> bool:
-        """Let another place have the address; False when it stays, as none is there to take it."""
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
+        """Let another place have the address; False when it stays, as none is there to take it.
+
+        Connections that are open go on here, where the others were told to `relay` before. `chained`: this
+        place itself goes on relaying to one that gave the address up before it.
+        """
+
+    def relay(self, view: AddressView, giver: str) -> bool:
+        """Send on what belongs to no connection here to the place that gives the address up, by its own.
+
+        False where the place cannot do that: connections that are open end then with the move.
+        """
 
     def look(self) -> AddressSight:
         """What is there now. An answer that does not come is in `error`."""

@@ -18,12 +18,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psycopg
+from certificates import Made
 from sqlalchemy.engine import make_url
 
 USER, PASSWORD = "distctl", "pa55 w0rd/%@:"
@@ -132,6 +134,38 @@ class Postgres:
         name = f"record{self._made}"
         self.sql(f"CREATE DATABASE {name} OWNER {USER} STRATEGY file_copy {more}")
         return self.url(name, by=by)
+
+    def encrypt(self, identity: Made | None) -> None:
+        """Offer TLS by a certificate; None: no more."""
+        for name, text in (("server.crt", identity.pem), ("server.key", identity.key)) if identity else ():
+            file = self.data / name
+            file.touch(0o600)
+            file.write_text(text)
+            if self._account:
+                os.chown(file, self._account["user"], self._account["group"])
+        self.sql(f"ALTER SYSTEM SET ssl = {'on' if identity else 'off'}")
+        self.sql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 10
+        while self.sql("SHOW ssl") != [("on" if identity else "off",)]:
+            assert time.monotonic() < deadline, "the server did not take its new settings"
+            time.sleep(0.02)
+
+    def place(self, folder: Path) -> str:
+        """A tablespace in a folder that becomes the server's; it must be possible to enter those above."""
+        if self._account:
+            os.chown(folder, self._account["user"], self._account["group"])
+        folder.chmod(0o700)
+        self._made += 1
+        name = f"place{self._made}"
+        self.sql(f"CREATE TABLESPACE {name} OWNER {USER} LOCATION '{folder}'")
+        return name
+
+    def drop_place(self, place: str) -> None:
+        """Drop a tablespace and the databases in it."""
+        query = "SELECT datname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+        for (name,) in self.sql(f"{query} WHERE spcname = '{place}'"):
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+        self.sql(f"DROP TABLESPACE {place}")
 
     def url(self, name: str, *, by: str = "socket") -> str:
         """The URL of a database of that name."""

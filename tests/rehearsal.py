@@ -236,6 +236,15 @@ class Operator:
 
         return self._do("up", changed, crash)
 
+    def heal(self) -> Plan:
+        """A pass of a controller, for which nobody waits."""
+
+        def changed(session: Rehearsal, keeper: Any) -> Prepared:
+            session.steady = True
+            return prepare(session, keeper)
+
+        return self._do("controller", changed, None)
+
     def rollback(self, number: int | None = None, *, crash: int | None = None) -> Plan:
         """`rollback [REV]`; the operator's file stays as it is."""
 

@@ -31,17 +31,22 @@ class Keepalived:
         self._connector, self._id, self._change = connector, id, change
         self._unit, self._manager = keepalived.unit(root, id.router), manager
         self._address = shared.address if shared else ""
-        self._giving = 4 * shared.interval + SPARE if shared else 0.0
 
     def apply(self, view: AddressView) -> None:
         """Be as the view says; see `ports.AddressControl`."""
         self._do(keepalived.accept(self._unit, view), "configuring keepalived")
         self._do(units.start(self._unit, self._manager), "starting keepalived")
 
-    def give_up(self) -> bool:
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have the address; see `ports.AddressControl`."""
-        script = keepalived.give_up(self._unit, self._address, self._giving)
-        return "kept" not in self._do(script, "giving up the address")
+        seconds = 4 * view.shared.interval + SPARE
+        script = keepalived.give_up(self._unit, view, seconds, chained=chained)
+        return keepalived.KEPT not in self._do(script, "giving up the address").split()
+
+    def relay(self, view: AddressView, giver: str) -> bool:
+        """Send on to `giver` what belongs to no connection here; see `ports.AddressControl`."""
+        said = self._do(keepalived.relay(self._unit, view, giver), "sending on what is open elsewhere")
+        return keepalived.UNRELAYED not in said.split()
 
     def look(self) -> AddressSight:
         """What is there now; see `ports.AddressControl`."""

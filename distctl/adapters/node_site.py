@@ -17,8 +17,9 @@ from distctl.adapters.node_depot import NodeDepot
 from distctl.adapters.node_images import NodeImages
 from distctl.adapters.node_settings import RuntimeDigest
 from distctl.adapters.server_scripts import ServerScripts
+from distctl.adapters.silence import inside
 from distctl.cluster.content import Archive, Folder
-from distctl.cluster.snapshot import NodeSight, Owner
+from distctl.cluster.snapshot import NodeSight, Owner, Silence
 from distctl.cluster.spec import Node, Server
 from distctl.commands import container_states, fence, images, look, stored, triton, units
 from distctl.commands.files import quote
@@ -194,6 +195,10 @@ class NodeSite:
         """Stop the process with everything that it started; see `ports.ServerControl`."""
         script = self._scripts.stop(server, seconds)
         self._changes.must(script, tried=f"stopping {server.id}", deadline=seconds + 60)
+
+    def silence(self, server: Server) -> Silence:
+        """How a server does not answer on its own node; see `ports.ServerControl`."""
+        return inside(self._connector, server.http)
 
     def clear(self, server: Server) -> None:
         """Remove what is kept of a stopped server; see `ports.ServerControl`."""

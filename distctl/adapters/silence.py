@@ -1,4 +1,4 @@
-"""How a server does not answer, from the error that a client of it met."""
+"""How a server does not answer: from the error that a client of it met, and asked on its own node."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import asyncio
 import aiohttp
 
 from distctl.cluster.snapshot import Silence
+from distctl.cluster.spec import Endpoint
+from distctl.errors import NothingListens
+from distctl.ports import Connector
+
+ANSWER = 2.0  # seconds
+_LIVE = b"GET /v2/health/live HTTP/1.0\r\n\r\n"
 
 
 def silence_of(error: Exception) -> Silence:
@@ -24,3 +30,21 @@ def silence_of(error: Exception) -> Silence:
         return Silence.REFUSED if refused else Silence.LOST
     hung_up = isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError))
     return Silence.REFUSED if hung_up else Silence.NONE
+
+
+def inside(connector: Connector, endpoint: Endpoint) -> Silence:
+    """How the server at an endpoint does not answer on its own node. Raises NodeError, Unreachable."""
+    try:
+        stream = connector.dial(endpoint, timeout=ANSWER)
+    except NothingListens:
+        return Silence.REFUSED
+    try:
+        stream.settimeout(ANSWER)
+        stream.sendall(_LIVE)
+        return Silence.NONE if stream.recv(1) else Silence.REFUSED
+    except TimeoutError:
+        return Silence.MUTE
+    except (OSError, EOFError):
+        return Silence.REFUSED
+    finally:
+        stream.close()

@@ -211,6 +211,11 @@ def once(tell: Callable[[str], None]) -> Callable[[str], None]:
     return first
 
 
+def beside(inventory: Inventory) -> Path:
+    """The file that the record is in where the inventory names no other place."""
+    return inventory.file.parent / ".distctl" / f"{inventory.spec.cluster}.db"
+
+
 @contextmanager
 def open_session(
     explicit: Path | None, *, warn: Callable[[str], None], tell: Tell | None = None
@@ -259,6 +264,7 @@ def open_inventory(
         clock=clock,
         cluster=inventory.spec.cluster,
         password=(lambda: secret(password)) if password else None,
+        former=beside(inventory),
     )
     connections = Connections(secret=secret, warn=warned)
     artifacts = Artifacts.from_environment()

@@ -25,12 +25,13 @@ from distctl.app.change import (
     summed_up,
 )
 from distctl.app.compose import open_inventory
-from distctl.app.looking import look
+from distctl.app.crashes import crash_loops
 from distctl.app.preconditions import refuse
 from distctl.app.rollback import return_to
 from distctl.app.session import Session
+from distctl.app.watching import Watch
 from distctl.cluster.lease import said
-from distctl.cluster.record import AddEvent, Change, Event, Lease
+from distctl.cluster.record import AddEvent, Change, Event, Lease, Revision
 from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.control.loop import Loop, Say
@@ -57,7 +58,7 @@ class Controller:
         self._base = self._stack.enter_context(open_inventory(inventory, warn=warn))  # for the record alone
         self._open = partial(open_inventory, inventory, warn=warn, store=self._base.store)
         self._eyes = ExitStack()
-        self._watching: Session | None = None  # looks with the connections that it keeps
+        self._watching: tuple[Session, Watch] | None = None  # looks with the connections that it keeps
         self._author = f"controller@{socket.gethostname()}"
         self._revision = 0  # of what is looked at
         self._leadership: Lease | None = None
@@ -98,12 +99,20 @@ class Controller:
             return None
         if self._watching is None or self._revision != record.revision.number:
             self._eyes.close()
-            self._watching = self._eyes.enter_context(self._open())
-            return_to(self._watching, record.revision)
+            self._watching = self._new_watch(record.revision)
             self._revision = record.revision.number
-        session = self._watching
+        session, watch = self._watching
         session.remember(record)
-        return Seen(session.spec, record, look(session, record, deep=False), capacities=session.concurrency)
+        return Seen(session.spec, record, watch.look(record), capacities=session.concurrency)
+
+    def _new_watch(self, revision: Revision) -> tuple[Session, Watch]:
+        session = self._eyes.enter_context(self._open())
+        return_to(session, revision)
+        return session, self._eyes.enter_context(closing(Watch(session)))
+
+    def note(self, news: Sequence[Change]) -> None:
+        """Write observations down; see `Helm`."""
+        self._base.store.commit(None, news)
 
     # --- acting -------------------------------------------------------------------------------------
 
@@ -119,6 +128,9 @@ class Controller:
             return Ended(clock.now(), busy=True, text=error.message)
         except Interrupted:
             return Ended(clock.now(), failed=True, text="the pass was ended between two steps")
+        finally:
+            if self._watching is not None:
+                self._watching[1].hurry()
         return Ended(clock.now(), failed=failed, text=f"{text} ({clock.now() - begun:.1f} s)")
 
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
@@ -126,6 +138,9 @@ class Controller:
         with self._under_lease(decisions) as (session, keeper):
             session.store.commit(keeper.lease.token, _written(session, decisions))
             prepared = prepare(session, keeper)
+            session.store.commit(
+                keeper.lease.token, [*crash_loops(session, prepared.record, prepared.snapshot)]
+            )
             outcomes: tuple[Outcome, ...] = ()
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)

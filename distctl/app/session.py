@@ -341,7 +341,8 @@ class Session:
         from distctl.policy.addresses import address_views, unfit
 
         spec = self.spec if wish.prune else self.routed
-        views = address_views(spec, record)
+        leaving = address_views(self.routed, record)
+        views = {id: replace(view, yields=True) for id, view in leaving.items()} | address_views(spec, record)
         unshared = {}
         for id in spec.router_ids:
             shared, sight = spec.router(id.router).shared, snapshot.nodes.get(id.place)

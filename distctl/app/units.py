@@ -39,8 +39,10 @@ def _units(session: Session, name: str) -> list[Unit]:
         known = {n.name for n in spec.nodes} | {r.name for r in spec.routers}
         known |= {str(s.id) for s in spec.servers if s.id.node == name.partition("/")[0]}
         raise InputError(f"there is no node, server or router {name!r}", hint=", ".join(sorted(known)))
+    sharing = [router for router in routers if spec.router(router.router).shared]
     return [
         *(Unit(router.place, f"router-{router.router}", str(router)) for router in routers),
+        *(Unit(r.place, f"keepalived-{r.router}", f"{r} keepalived") for r in sharing),
         *(Unit(server.node, f"server-{server.server}", str(server)) for server in servers),
     ]
 

@@ -14,6 +14,7 @@ from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
 from distctl.errors import NodeError
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.health import gone_servers
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def wish_of(
         left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),
         prune=prune,
         awaited=frozenset(awaited),
+        attended=not session.steady,
+        gone=gone_servers(record, snapshot),
         stateful=session.stateful(record),
         lost=all_lost(spec, record.facts),
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},

@@ -29,6 +29,7 @@ from distctl.cli import (
     key,
     logs,
     plan,
+    record,
     rollback,
     router,
     scale,
@@ -73,6 +74,7 @@ app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 app.add_typer(controller.app, name="controller", rich_help_panel=USE)
 app.add_typer(key.app, name="key", rich_help_panel=USE)
+app.add_typer(record.app, name="record", rich_help_panel=USE)
 
 
 @app.callback(invoke_without_command=True)

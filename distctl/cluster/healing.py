@@ -16,6 +16,6 @@ class HealingSpec:
     """
 
     rise: int = 2
-    fall: int = 3
+    fall: int = 2
     reschedule_after: float | None = 300.0
     share: float = 1 / 3

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from distctl.cluster.names import RouterId
 
+DRAWN_BACK = "-drawn-back"  # how the settings of a place end that draws back
+
 
 @dataclass(frozen=True, slots=True)
 class SharedAddress:
@@ -30,6 +32,7 @@ class AddressView:
     source: str  # the place's own address there
     peers: tuple[str, ...]  # the other places', sorted
     check_port: int  # where the router of this place tells that it is alive
+    client_ports: tuple[int, ...] = ()  # where clients reach the router
     yields: bool = False  # it draws back: any other place that is alive is to have the address
 
 
@@ -42,6 +45,11 @@ class AddressSight:
     settings: str = ""  # what the running keepalived was told last
     holds: bool = False  # the address is on one of the place's interfaces
     error: str = ""
+
+    @property
+    def drawn_back(self) -> bool:
+        """Whether it was told to let any other place have the address."""
+        return self.settings.endswith(DRAWN_BACK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class UnitSight:
     process: Identity | None = None  # None: not running
     wanted_up: bool = False  # whether it is meant to be running, so restarted after a crash or boot
     ports: tuple[int, ...] = ()  # those that it was given, where its process is not the one that listens
-    restarts: int = 0  # how often it was started again since it last ran for half a minute
+    restarts: int = 0  # how often its supervisor started it again since it last ran for half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ class ServerSight:
 
     One that is live and has an `error` answers to health, and cannot be believed in what the error names.
     What is asked less often than `live` is kept from its last answer. `at` is 0 in a look without a history.
+    `inside` is how one that does not answer here does so on its own node, None where nobody asked there.
     """
 
     id: ServerId
@@ -133,6 +134,7 @@ class ServerSight:
     use: Use = Use()
     at: Instant = 0.0  # when it answered last, or was found not to
     silence: Silence = Silence.NONE
+    inside: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ LOG_KEEP = 3
 # A start script may carry the line `# settings: WORD`; the running process's own is found again in UnitSight.
 SETTINGS = "# settings:"
 
-_COLUMNS = ("unit", "name", "digest", "up", "settings", "process")
+_COLUMNS = ("unit", "name", "digest", "up", "settings", "process", "restarts")
 
 
 class Manager(str, Enum):
@@ -214,7 +214,8 @@ for folder in "$PWD"/*/; do
     else
         process=
     fi
-    printf 'unit\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "${{folder##*/}}" "${{digest%% *}}" "$up" "$settings" "$process"
+    printf 'unit\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "${{folder##*/}}" "${{digest%% *}}" "$up" "$settings" \\
+        "$process" "$restarts"
 done
 """
 
@@ -226,13 +227,14 @@ def parse_states(text: str) -> dict[str, UnitSight]:
         parts = line.split("\t")
         if len(parts) != len(_COLUMNS) or parts[0] != _COLUMNS[0] or parts[3] not in {"yes", "no"}:
             continue
-        _, name, digest, up, settings, process = parts
+        _, name, digest, up, settings, process, restarts = parts
         found[name] = UnitSight(
             name,
             run_digest=digest,
             settings=settings,
             process=parse_identity(process),
             wanted_up=up == "yes",
+            restarts=int(restarts) if restarts.isdecimal() else 0,
         )
     return found
 

@@ -47,7 +47,7 @@ class HealingSection(Section):
         default=2, description="looks in a row, one a second, until a server counts as ready again"
     )
     fall: Annotated[int, Field(ge=2, le=100)] = Field(
-        default=3, description="looks in a row without it being ready, until it counts as not ready"
+        default=2, description="looks in a row without it being ready, until it counts as not ready"
     )
     reschedule_after: After = Field(
         default=HealingSpec().reschedule_after,

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from distctl.cluster.record import Record
+from distctl.cluster.record import AddEvent, Change, Record
 from distctl.cluster.snapshot import Instant
 from distctl.errors import DistctlError
 from distctl.policy.decision import Decision, Ended, Seen
@@ -19,6 +19,7 @@ from distctl.policy.turn import Memory, ended, turn
 from distctl.ports import Clock
 
 INTERVAL = 1.0  # seconds from one look to the next
+UNWRITTEN = 1000  # observations that are kept while the store cannot be written
 HEARTBEAT = 60.0  # seconds between two lines when there is nothing else to say
 
 
@@ -37,13 +38,16 @@ class Helm(Protocol):
     def act(self, decisions: Sequence[Decision]) -> Ended:
         """One pass for some decisions. Ends at a step's boundary once the loop is stopping."""
 
+    def note(self, news: Sequence[Change]) -> None:
+        """Write observations down."""
+
     def stand_down(self) -> None:
         """Give the leadership back."""
 
 
 Say = Callable[
     [str, str], None
-]  # a kind (leading, standby, decision, pass, waiting, alive, error, stopped), a text
+]  # a kind (leading, standby, health, decision, pass, waiting, alive, error, stopped), a text
 
 
 @dataclass
@@ -63,6 +67,7 @@ class Loop:
     _looking: Future[Seen | None] | None = None
     _passing: Future[Ended] | None = None
     _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
+    _unwritten: list[Change] = field(default_factory=list)
     _beat: Instant = 0.0
 
     def run(self) -> None:
@@ -110,9 +115,27 @@ class Loop:
         if seen is None:
             return
         self._told.pop("look", None)
-        self.memory, decisions = turn(self.memory, replace(seen, busy=self._passing is not None))
-        if decisions:
-            self._begin(seen.record, decisions)
+        found = turn(self.memory, replace(seen, busy=self._passing is not None))
+        self.memory = found.memory
+        self._note(found.news)
+        if found.decisions:
+            self._begin(seen.record, found.decisions)
+
+    def _note(self, news: Sequence[Change]) -> None:
+        """Write down what was noticed; what cannot be written now is kept for the next turn."""
+        self._unwritten += news
+        if not self._unwritten:
+            return
+        for change in news:
+            if isinstance(change, AddEvent):
+                self._tell(change.event.kind, f"{change.event.subject}: {change.event.text}")
+        try:
+            self.helm.note(self._unwritten)
+        except DistctlError as error:
+            self._once("error", error.message)
+            del self._unwritten[:-UNWRITTEN]
+        else:
+            self._unwritten = []
 
     def _begin(self, record: Record, decisions: Sequence[Decision]) -> None:
         if "waiting" not in self._told:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from distctl.cluster.router import RouterSight
 from distctl.cluster.shared import AddressSight
-from distctl.cluster.snapshot import NodeSight, Snapshot
+from distctl.cluster.snapshot import NodeSight, Silence, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.control.world import World
 from distctl.errors import DistctlError
@@ -42,11 +43,15 @@ def observe(
         seen = [future.result() for future in looked]
         found = {sight.name: servers for sight, servers, _ in seen}
         keys = {server: key for _, _, known in seen for server, key in known.items()}
-        servers = world.probe(tuple(s for n in wanted for s in found.get(n.name, n.servers)), keys)
+        asked = tuple(s for n in wanted for s in found.get(n.name, n.servers))
+        servers = world.probe(asked, keys)
+        sights = {sight.name: sight for sight, _, _ in seen}
+        silent = [s for s in asked if not servers[s.id].live and _runs(sights.get(s.id.node), s)]
+        inside = {s.id: pool.submit(_inside, world, s) for s in silent}
         return Snapshot(
             at=world.clock.now(),
-            nodes={sight.name: sight for sight, _, _ in seen},
-            servers=servers,
+            nodes=sights,
+            servers={**servers, **{s: replace(servers[s], inside=f.result()) for s, f in inside.items()}},
             routers={router: future.result() for router, future in routed.items()},
             addresses={router: future.result() for router, future in addresses.items()},
         )
@@ -65,6 +70,19 @@ def _node(
         return sight, servers, {server.id: site.key(server) for server in servers}
     except DistctlError as error:
         return NodeSight(node.name, reachable=False, error=error.message), node.servers, {}
+
+
+def _runs(node: NodeSight | None, server: Server) -> bool:
+    unit = node.units.get(f"server-{server.id.server}") if node else None
+    return unit is not None and unit.process is not None
+
+
+def _inside(world: World, server: Server) -> Silence | None:
+    """How a server does not answer on its own node; None where the node cannot be asked."""
+    try:
+        return world.node(server.id.node).silence(server)
+    except DistctlError:
+        return None
 
 
 def _router(world: World, router: RouterId) -> RouterSight:

@@ -21,7 +21,9 @@ from distctl.cluster.record import (
     SetReplica,
     SetRouter,
 )
+from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView
+from distctl.cluster.snapshot import Silence
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId
 from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
@@ -29,16 +31,20 @@ from distctl.control.world import World
 from distctl.errors import DistctlError, HealthGateFailed, NodeError, RouterError, TritonError
 from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
+    CloseSlots,
     ConfigureServer,
+    GiveUpAddress,
     InstallEnvironment,
     InstallRuntime,
     Join,
+    KillServer,
     Leave,
     LoadReplica,
     Operation,
     Prune,
     PullImage,
     PushModel,
+    RelayConnections,
     ReleaseAddress,
     RemoveNode,
     RemoveServers,
@@ -53,6 +59,7 @@ from distctl.policy.operations import (
 
 Report = Callable[[str], None]
 STOP_ROUTER = 300.0  # seconds for what is in flight there, as long as a drain may take by default
+KILL = 0.0  # seconds for one that answers nobody, so asks nobody for time
 TAKEN = 15.0  # seconds until some place has an address: keepalived takes it some seconds after its start
 STOP = 35.0  # seconds for Triton's own exit, which takes up to 30 (its --exit-timeout-secs)
 
@@ -148,6 +155,8 @@ def _start(job: Job, op: StartServer, report: Report) -> None:
     _place(job, op.server, new)
     _configure(job, server, loading=op.models)
     job.world.node(op.node).start(server)
+    if not op.waits:
+        return
     limits = job.nodes[op.node].timeouts
     wait_for_models(job.world, server, op.models, start=limits.start, load=limits.load, report=report)
     if not op.stopped:
@@ -194,6 +203,22 @@ def _configure(job: Job, server: Server, *, without: str = "", loading: Collecti
 def _stop(job: Job, op: StopServer, report: Report) -> None:
     report("stopping")
     job.world.node(op.node).stop(job.server(op.server), seconds=STOP)
+
+
+def _kill(job: Job, op: KillServer, report: Report) -> None:
+    """One that answers by now is left as it is, whatever was decided."""
+    node, server = job.world.node(op.node), job.server(op.server)
+    if node.silence(server) is Silence.NONE:
+        report("it answers again: left as it is")
+        return
+    report("killing")
+    node.stop(server, seconds=KILL)
+
+
+def _close(job: Job, op: CloseSlots, report: Report) -> None:
+    report("closing")
+    job.routing.record(op.server, op.models, SlotState.OFF)
+    job.routing.apply()
 
 
 def _rewrite(job: Job, op: ConfigureServer, report: Report) -> None:
@@ -281,14 +306,23 @@ def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
 
 
 def _share(job: Job, op: ShareAddress, report: Report) -> None:
+    job.world.address(op.router).apply(job.addresses[op.router])
+    report(f"waiting until a place has {op.address}")
+    _await_holder(job, op)
+
+
+def _give_up(job: Job, op: GiveUpAddress, report: Report) -> None:
+    report("letting another place have the address")
     view, control = job.addresses[op.router], job.world.address(op.router)
-    if view.yields:
-        report("letting another place have the address")
-        report("" if control.give_up() else f"no other place takes {op.address}: it stays")
+    mates = [mate for id, mate in job.addresses.items() if id.router == op.router.router and mate != view]
+    if not control.give_up(view, chained=any(mate.yields for mate in mates)):
+        report(f"no other place takes {op.address}: it stays")
     control.apply(view)
-    if not view.yields:
-        report(f"waiting until a place has {op.address}")
-        _await_holder(job, op)
+
+
+def _relay(job: Job, op: RelayConnections, report: Report) -> None:
+    if not job.world.address(op.router).relay(job.addresses[op.router], job.addresses[op.giver].source):
+        report(f"no nftables there: what is open to {op.giver.place} ends with the move")
 
 
 def _await_holder(job: Job, op: ShareAddress) -> None:
@@ -303,10 +337,8 @@ def _await_holder(job: Job, op: ShareAddress) -> None:
 
 
 def _release(job: Job, op: ReleaseAddress, report: Report) -> None:
-    report("letting another place have the address")
-    control = job.world.address(op.router)
-    control.give_up()
-    control.remove()
+    report("stopping keepalived")
+    job.world.address(op.router).remove()
 
 
 def _remove(job: Job, op: RemoveNode, report: Report) -> None:
@@ -345,6 +377,8 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     PushModel: _push,
     StartServer: _start,
     StopServer: _stop,
+    KillServer: _kill,
+    CloseSlots: _close,
     ConfigureServer: _rewrite,
     LoadReplica: _load,
     UnloadReplica: _unload,
@@ -352,6 +386,8 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     SetRouterUp: _router_up,
     StopRouter: _router_stop,
     ShareAddress: _share,
+    GiveUpAddress: _give_up,
+    RelayConnections: _relay,
     ReleaseAddress: _release,
     RemoveNode: _remove,
     RemoveServers: _remove_servers,

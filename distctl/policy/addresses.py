@@ -75,7 +75,8 @@ def address_view(
         source=own[1],
         peers=tuple(sorted(other[1] for other in others if other)),
         check_port=wanted.metrics_port,
-        yields=router.place in draining,
+        client_ports=(wanted.http_port, wanted.grpc_port),
+        yields=bool({router.place, str(router)} & set(draining)),
     )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, UnitSight
-from distctl.cluster.spec import Node, Server
+from distctl.cluster.spec import Node, Server, ServerId
 from distctl.policy.images import FACT, given_fact
 from distctl.policy.operations import (
     ConfigureServer,
     InstallEnvironment,
     InstallRuntime,
     Join,
+    KillServer,
     Leave,
     LoadReplica,
     PullImage,
@@ -24,6 +25,7 @@ from distctl.policy.operations import (
 )
 from distctl.policy.placement import Place
 from distctl.policy.plan import Skip
+from distctl.policy.stuck import stuck
 from distctl.policy.work import Work
 
 
@@ -124,7 +126,7 @@ def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:
     elif _outdated(work, server, unit):
         return Outdated(server, frozenset(before))
     elif seen is None or not seen.live:
-        _start(work, StartServer(server.id, models, Sign.UPDATE), "it runs and does not answer yet", before)
+        _silent(work, server, seen, before)
     else:
         _replicas(work, server, ground, unit, seen)
     return None
@@ -150,7 +152,39 @@ def _lost(work: Work, server: Server, unit: UnitSight | None, seen: ServerSight 
     return True
 
 
+def _silent(work: Work, server: Server, seen: ServerSight | None, before: set[int]) -> None:
+    """A server that runs and does not answer is killed where it hangs, and waited for where it starts."""
+    models, limits = work.wish.models_of(server.id), work.wish.spec.node(server.id.node).timeouts
+    patience = limits.start + limits.load
+    why = stuck(work.record.health.get(server.id), seen, patience=patience, now=work.snapshot.at)
+    if why:
+        killed = work.draft.add(KillServer(server.id), why, before)
+        start = StartServer(server.id, models, Sign.UPDATE, stopped=True)
+        _start(work, start, "it was killed since it hung", {killed})
+    elif _comes_back(work, server.id):
+        work.draft.note(f"{server.id} runs and does not answer yet: it takes requests again once it does")
+    else:
+        _start(work, StartServer(server.id, models, Sign.UPDATE), "it runs and does not answer yet", before)
+
+
+def _comes_back(work: Work, server: ServerId) -> bool:
+    """Whether a server serves again as soon as its process is ready, with nobody waiting for it.
+
+    That needs that it has its models already, of the content that is wanted, and that routers send there.
+    """
+    found = [(model, work.record.replica(server, model)) for model in work.wish.models_of(server)]
+    return not work.wish.attended and all(
+        replica is not None
+        and replica.slot is not SlotState.OFF
+        and replica.digest == work.wish.contents.get(model, "")
+        for model, replica in found
+    )
+
+
 def _start(work: Work, operation: StartServer, why: str, before: set[int]) -> None:
+    if _comes_back(work, operation.server):
+        work.draft.add(replace(operation, waits=False), why, before)
+        return
     step = work.draft.add(operation, why, before)
     for model in operation.models:
         route(work, (operation.server, model), {step})

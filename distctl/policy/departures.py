@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import NodeSight
 from distctl.cluster.spec import Node, Server, ServerId
-from distctl.policy.operations import Leave, RemoveNode, RemoveServers, Sign, StopServer, UnloadReplica
+from distctl.policy.operations import (
+    CloseSlots,
+    Leave,
+    RemoveNode,
+    RemoveServers,
+    Sign,
+    StopServer,
+    UnloadReplica,
+)
 from distctl.policy.placement import Place
 from distctl.policy.work import Work
 
@@ -21,6 +29,9 @@ def depart(work: Work, node: Node) -> None:
         drained = _rest(work, server.id, waited_for=stopping or node.name in work.wish.awaited)
         if stopping:
             work.draft.add(StopServer(server.id, Sign.UPDATE), f"{node.name} is to stand still", drained)
+        if server.id in work.wish.gone:
+            _close(work, server.id)
+            continue
         for model in work.unwanted(server):
             if not work.closed((server.id, model)) and work.held(server.id, (model,)):
                 continue
@@ -63,6 +74,15 @@ def _unload(work: Work, server: ServerId, model: str) -> None:
         work.unloaded.add((server, model))
     else:
         work.draft.note(f"{model} left the file: it stays loaded in {server} until `up --prune`")
+
+
+def _close(work: Work, server: ServerId) -> None:
+    """Let no router send anything to a server that nobody reaches, once others have joined in its place."""
+    wanted = work.wish.models_of(server)
+    models = tuple(model for model in work.open_on(server) if model not in wanted)
+    if models and not work.held(server, models):
+        why = "nobody has reached it for long, and others serve what it had"
+        work.draft.add(CloseSlots(server, models), why, work.before_leaving(models))
 
 
 def _leave(work: Work, place: Place, why: str) -> set[int]:

@@ -19,7 +19,7 @@ from distctl.policy.operations import SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
-from distctl.policy.sharing import release, share
+from distctl.policy.sharing import give_up, release, share
 from distctl.policy.wish import Wish
 from distctl.policy.work import Work
 
@@ -29,9 +29,9 @@ def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
     work = Work(wish, record, snapshot)
     for router in wish.spec.router_ids:
         _router(work, router)
-    share(work)
     for router in sorted(record.routers - set(wish.spec.router_ids)):
         _leftover_router(work, router)
+    share(work)
     outdated = [server for node in wish.spec.nodes for server in arrive(work, node)]
     restart(work, outdated)
     for node in wish.spec.nodes:
@@ -105,8 +105,10 @@ def _leftover_router(work: Work, router: RouterId) -> None:
     elif sight is not None and sight.error:
         work.draft.skipped.append(Skip(str(router), sight.error))
     else:
-        needs = release(work, router, "it left the file")
-        work.closing.add(work.draft.add(StopRouter(router), "it left the file", needs))
+        needs = give_up(work, router, "it left the file: another place takes the address first")
+        stop = work.draft.add(StopRouter(router), "it left the file", needs)
+        release(work, router, "it left the file", {stop})
+        work.closing.add(stop)
 
 
 def _settle(work: Work, router: RouterId) -> None:

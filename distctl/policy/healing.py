@@ -21,6 +21,7 @@ from distctl.policy.health import Verdict, gone, judge, remembered
 from distctl.policy.mass import held, too_many
 from distctl.policy.symptoms import Evidence, Kind, Symptom
 
+SOON = 15.0  # seconds that a server may be starting before its own node is asked how it goes
 AWAY = (Kind.UNREACHABLE, Kind.GONE)
 Subject = TypeVar("Subject", ServerId, RouterId)
 
@@ -80,12 +81,6 @@ def router_symptom(sight: RouterSight | None) -> Symptom:
     return Symptom(Kind.READY) if sight.running else Symptom(Kind.DEAD, "it does not run")
 
 
-def gone_servers(record: Record, snapshot: Snapshot) -> frozenset[ServerId]:
-    """The servers whose replicas are to be elsewhere: the record says so, and no look says otherwise."""
-    live = {server for server, sight in snapshot.servers.items() if sight.live}
-    return frozenset(s for s, h in record.health.items() if h.state == Kind.GONE.value and s not in live)
-
-
 def _before(record: Record, server: ServerId) -> Verdict:
     health = record.health.get(server)
     return remembered(health) if health else Verdict()
@@ -119,7 +114,7 @@ def _placed_elsewhere(
 def _needs(ward: Ward, spec: Spec, record: Record, now: Instant) -> Iterator[tuple[str, str]]:
     closed = _closed(record)
     for node in spec.nodes:
-        patience = node.timeouts.start + node.timeouts.load
+        patience = node.timeouts.load
         for server in () if node.external else node.servers:
             verdict = ward.servers.get(server.id)
             if verdict is not None and (why := _need(verdict, closed.get(server.id, ()), now, patience)):
@@ -144,7 +139,8 @@ def _need(verdict: Verdict, closed: Iterable[str], now: Instant, patience: float
     if verdict.kind is Kind.READY:
         return f"ready, and no router sends {', '.join(closed)} there" if closed else ""
     if verdict.kind in (Kind.STARTING, Kind.LOADING):
-        return f"{verdict.symptom.state} for {lasted:.0f} s" if lasted > patience else ""
+        limit = patience if verdict.kind is Kind.LOADING else SOON
+        return f"{verdict.symptom.state} for {lasted:.0f} s" if lasted > limit else ""
     why = f": {verdict.symptom.why}" if verdict.symptom.why else ""
     return f"{verdict.symptom.state}{why}" if verdict.bad else ""
 

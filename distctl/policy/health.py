@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from distctl.cluster.healing import HealingSpec
-from distctl.cluster.record import Health
-from distctl.cluster.snapshot import Instant
+from distctl.cluster.record import Health, Record
+from distctl.cluster.snapshot import Instant, Snapshot
+from distctl.cluster.spec import ServerId
 from distctl.policy.symptoms import Kind, Symptom
 
 UNKNOWN = Symptom(Kind.UNKNOWN)
@@ -88,6 +89,12 @@ def _turned(verdict: Verdict, seen: Symptom, now: Instant) -> Verdict:
 def gone(verdict: Verdict, why: str, now: Instant) -> Verdict:
     """The verdict once its replicas are placed elsewhere. It holds until the server is ready again."""
     return Verdict(Symptom(Kind.GONE, why), since=now, turned=verdict.turned, falls=verdict.falls)
+
+
+def gone_servers(record: Record, snapshot: Snapshot) -> frozenset[ServerId]:
+    """The servers whose replicas are to be elsewhere: the record says so, and no look says otherwise."""
+    live = {server for server, sight in snapshot.servers.items() if sight.live}
+    return frozenset(s for s, h in record.health.items() if h.state == Kind.GONE.value and s not in live)
 
 
 def remembered(health: Health) -> Verdict:

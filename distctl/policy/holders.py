@@ -54,6 +54,13 @@ def _standing(router: RouterSpec, shared: SharedAddress, snapshot: Snapshot) -> 
         router.name,
         shared.address,
         tuple(sight.id.place for sight in seen if sight.holds),
-        tuple(s.id.place for s in seen if s.running and not s.holds),
+        tuple(sight.id.place for sight in seen if _would_take(sight, snapshot)),
         tuple(sight.id.place for sight in seen if sight.error),
+    )
+
+
+def _would_take(sight: AddressSight, snapshot: Snapshot) -> bool:
+    router = snapshot.routers.get(sight.id)
+    return (
+        sight.running and not sight.holds and not sight.drawn_back and router is not None and router.running
     )

@@ -106,12 +106,14 @@ class PushModel:
 class StartServer(OnServer):
     """Start a server with all its models, and wait until each is ready.
 
-    `stopped`: a step before has stopped it, so that nothing old can run.
+    `stopped`: a step before has stopped it, so that nothing old can run. Where nobody `waits`, it is ready
+    when it is: its slots are in use, and the routers' own checks see it.
     """
 
     models: tuple[str, ...]
     sign: Sign = Sign.ADD
     stopped: bool = False
+    waits: bool = True
 
     @property
     def text(self) -> str:
@@ -129,6 +131,31 @@ class StopServer(OnServer):
     def text(self) -> str:
         """The operation in words."""
         return f"stop server {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class KillServer(OnServer):
+    """Kill a server that takes connections and answers nobody, with everything that it started."""
+
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"kill server {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSlots(OnServer):
+    """Close the slots of a server that nobody reaches: nothing can be drained there."""
+
+    models: tuple[str, ...]
+    sign: Sign = Sign.REMOVE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"close {', '.join(self.models)} of {self.server}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +277,35 @@ class ShareAddress(OnRouter):
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUpAddress(OnRouter):
+    """Let another place have a router's shared address; what is open goes on where it is."""
+
+    address: str
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"give up address {self.address} at {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConnections(OnRouter):
+    """Have a place send on what is open to another one, which is about to give the address up."""
+
+    address: str
+    giver: RouterId
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"leave what is open to {self.address} with {self.giver.place}, at {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseAddress(OnRouter):
-    """Let another place have a router's shared address, and end keepalived on this one."""
+    """End keepalived on a place, and with it its part in a router's shared address."""
 
     sign: Sign = Sign.REMOVE
 
@@ -298,6 +352,8 @@ Operation: TypeAlias = (
     | PushModel
     | StartServer
     | StopServer
+    | KillServer
+    | CloseSlots
     | RemoveServers
     | ConfigureServer
     | LoadReplica
@@ -307,6 +363,8 @@ Operation: TypeAlias = (
     | SetRouterUp
     | StopRouter
     | ShareAddress
+    | GiveUpAddress
+    | RelayConnections
     | ReleaseAddress
     | RemoveNode
     | Prune

@@ -28,7 +28,8 @@ class Ground:
     `existing` is where replicas are placed now, `outside` what external servers run by themselves: those
     count, and are never placed or taken away by us. `answering` is what answers, whoever placed it. On
     nodes that are `draining` nothing serves; `cordoned` and `unreachable` ones get no new replica, nor do
-    servers that are `lost`, whose devices are not there. `busy` is what each has in flight and queued.
+    servers that are `lost`, whose devices are not there. What is on servers that are `gone` is placed
+    elsewhere, as far as there is room. `busy` is what each has in flight and queued.
     """
 
     existing: frozenset[Place] = NOWHERE
@@ -38,6 +39,7 @@ class Ground:
     cordoned: frozenset[str] = NONE
     unreachable: frozenset[str] = NONE
     lost: frozenset[ServerId] = frozenset()
+    gone: frozenset[ServerId] = frozenset()
     busy: Mapping[Place, int] = field(default_factory=dict)
 
     def closed(self, node: str) -> bool:
@@ -84,11 +86,13 @@ def place(spec: Spec, wanted: Mapping[str, int], ground: Ground) -> Placement:
         chosen = _keep(model.name, wanted[model.name], open_, ground, crowd)
         load.update(chosen)
         added = _add(wanted[model.name] - len(chosen), [s for s in open_ if s in ours], chosen, ground, load)
-        load.update(added)
-        serving |= {(server, model.name) for server in (*chosen, *added)}
-        if len(chosen) + len(added) < wanted[model.name]:
+        left = _left(wanted[model.name] - len(chosen) - len(added), model.name, open_, ground)
+        placed = [*chosen, *added, *left]
+        load.update([*added, *left])
+        serving |= {(server, model.name) for server in placed}
+        if len(placed) < wanted[model.name]:
             why = _why_short(model, eligible, ground)
-            shortages.append(Shortage(model.name, wanted[model.name], len(chosen) + len(added), why))
+            shortages.append(Shortage(model.name, wanted[model.name], len(placed), why))
     return Placement(frozenset(serving), frozenset(resting), tuple(shortages))
 
 
@@ -101,7 +105,11 @@ def _keep(
 ) -> list[ServerId]:
     """What stays where it is: external ones always, ours up to the count. The sort keeps the given order."""
     outside = [s for s in servers if (s, model) in ground.outside]
-    ours = [s for s in servers if (s, model) in ground.existing and (s, model) not in ground.outside]
+    ours = [
+        s
+        for s in servers
+        if (s, model) in ground.existing and (s, model) not in ground.outside and s not in ground.gone
+    ]
     silent = {s for s in ours if (s, model) not in ground.answering}
     idle = {s: (s in silent, -ground.busy.get((s, model), 0), crowd[s]) for s in ours}
     rank = _ranks(ours, [s.node for s in outside], lambda s: idle[s])
@@ -117,10 +125,15 @@ def _add(
     load: Mapping[ServerId, int],
 ) -> list[ServerId]:
     """New replicas on open servers that have none of this model yet: emptiest nodes first, then servers."""
-    taken = {*chosen, *ground.lost}
+    taken = {*chosen, *ground.lost, *ground.gone}
     free = [s for s in servers if s not in taken and not ground.closed(s.node)]
     rank = _ranks(free, [s.node for s in chosen], lambda s: load[s])
     return sorted(free, key=lambda s: (rank[s], load[s]))[: max(0, missing)]
+
+
+def _left(missing: int, model: str, servers: list[ServerId], ground: Ground) -> list[ServerId]:
+    """What stays on servers that are gone, since there is no room elsewhere: it serves again once they do."""
+    return [s for s in servers if s in ground.gone and (s, model) in ground.existing][: max(0, missing)]
 
 
 def _ranks(

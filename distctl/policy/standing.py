@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from distctl.cluster.gpu import Gpu, devices
-from distctl.cluster.record import Intent, Record
+from distctl.cluster.record import Health, Intent, Record
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import Instant, ModelState, ServerSight, Snapshot
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Spec
 from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import Count, counts, said
 from distctl.policy.devices import all_lost, without_device
+from distctl.policy.health import remembered
 from distctl.policy.holders import AddressStanding, address_standings
+from distctl.policy.symptoms import Kind
 from distctl.policy.wish import answering
 
 WRONG = "wrong GPU"
 NO_SERVER = "no server"
 GRAVEST = ("stopped", "failed", WRONG, "loading", "ready")  # what is told of a node whose servers differ
+WELL = {Kind.READY, Kind.UNKNOWN, Kind.STARTING, Kind.LOADING}  # health that says nothing of a silent server
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +178,9 @@ def _node(node: Node, sights: Sights) -> NodeStanding:
     if node.per_device is not None and not servers:
         why = without_device(node, sights.record.facts.get(node.name, {}))
         state, reason = NO_SERVER, why or f"{node.per_device}; known after the first look"
-    for server in sorted(servers, key=lambda s: GRAVEST.index(s.state))[:1]:
+    for server in sorted(servers, key=_gravity)[:1]:
         state, reason = server.state, server.reason
-    if sight is not None and not sight.reachable:
+    if sight is not None and not sight.reachable and state != Kind.GONE.value:
         qualified = "unreachable" if state != "ready" else "ready (ssh unreachable)"
         state, reason = qualified, sight.error
     slots = [slot for server in node.servers for slot in sights.slots.get(server.id, ())]
@@ -194,12 +197,26 @@ def _server(server: Server, sights: Sights) -> ServerStanding:
     missing = tuple(m for m in sights.placed.get(server.id, ()) if m not in ready)
     in_flight = sum(slot.in_flight for slot in sights.slots.get(server.id, ()))
     state, reason = _server_state(sight, missing)
+    if not sight.live and (health := sights.record.health.get(server.id)):
+        state, reason = _held(health, sights.snapshot.at) or (state, reason)
     facts = sights.record.facts.get(server.id.node, {})
     if state == "ready" and (wrong := mismatch(server, sight.gpus, facts)):
         state, reason = WRONG, wrong
     reason = "; ".join(part for part in (reason, sights.lost.get(server.id, "")) if part)
     gpus = called(server, facts)
     return ServerStanding(server, state, reason, ready, missing, in_flight, gpus, sight.gpus)
+
+
+def _gravity(server: ServerStanding) -> int:
+    """Where its state stands in the order; what only a controller says of a server is the gravest."""
+    return GRAVEST.index(server.state) if server.state in GRAVEST else -1
+
+
+def _held(health: Health, now: Instant) -> tuple[str, str] | None:
+    """What a controller holds of a server that does not answer: its word, why, and for how long."""
+    if remembered(health).kind in WELL:
+        return None
+    return health.state, f"{health.reason} (for {max(0.0, now - health.since):.0f} s)"
 
 
 def _server_state(sight: ServerSight, missing: tuple[str, ...]) -> tuple[str, str]:

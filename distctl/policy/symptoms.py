@@ -77,6 +77,11 @@ class Evidence:
             if slot.healthy and slot.state is not SlotState.OFF
         }
 
+    def used(self, server: ServerId) -> bool:
+        """Whether requests are meant to reach it; one without any model is meant to run all the same."""
+        slots = [self.record.places[server, model].slot for model in self.placed.get(server, ())]
+        return not slots or any(slot is not SlotState.OFF for slot in slots)
+
     def symptom(self, server: ServerId) -> Symptom:
         """What is to be said of one server."""
         seen = self.snapshot.servers.get(server) or ServerSight(server, error="it was not asked")
@@ -84,7 +89,7 @@ class Evidence:
             return _answers(self.placed.get(server, []), seen)
         if router := self.reached.get(server):
             return Symptom(Kind.READY, f"router {router} reaches it; here: {seen.error or 'no answer'}")
-        return _silent(seen, unit_of(server, self.snapshot))
+        return _silent(seen, unit_of(server, self.snapshot), used=self.used(server))
 
 
 def unit_of(server: ServerId, snapshot: Snapshot) -> UnitSight | None:
@@ -115,15 +120,18 @@ def _reasons(models: tuple[str, ...], seen: ServerSight) -> str:
     return "; ".join(f"{model}: {reason}" for model, reason in said.items()) or "the server does not have it"
 
 
-def _silent(seen: ServerSight, unit: UnitSight | None) -> Symptom:
-    """Nobody gets an answer. The node's own word goes before what is seen from here."""
+def _silent(seen: ServerSight, unit: UnitSight | None, *, used: bool) -> Symptom:
+    """Nobody gets an answer. The node's own word goes before what is seen from here.
+
+    One that nothing is sent to is being started, or was stopped by somebody who will start it again.
+    """
     why = seen.error or "it does not answer"
     if unit is not None and (crashes := _crashes(unit)):
         return crashes
     if unit is not None and unit.process is None:
         return Symptom(Kind.DEAD, f"no process of it runs; {why}")
     if seen.silence is Silence.REFUSED:
-        return Symptom(Kind.DEAD if unit is None else Kind.STARTING, why)
+        return Symptom(Kind.DEAD if unit is None and used else Kind.STARTING, why)
     return Symptom(Kind.HUNG if seen.silence is Silence.MUTE else Kind.UNREACHABLE, why)
 
 

@@ -1,7 +1,7 @@
 """One turn of the controller: every policy is asked once, with what it remembers and what was seen.
 
-A policy is a pure function `(memory, seen) -> (memory, decisions)` on a value of its own, which stands as a
-field of `Memory`. What it remembers is lost with the process, and nothing may depend on it.
+A policy is a pure function of a value of its own, which stands as a field of `Memory`, and of what was seen.
+What it remembers is lost with the process, and nothing may depend on it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from distctl.cluster.record import Record
+from distctl.cluster.record import Change, Record
+from distctl.policy import healing
 from distctl.policy import upkeep as keeping
 from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
+from distctl.policy.gpu_trouble import Cordons, cordon
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,30 @@ class Memory:
     """What policies remember from one turn to the next: one field for each."""
 
     upkeep: keeping.Upkeep = field(default_factory=keeping.Upkeep)
+    ward: healing.Ward = field(default_factory=healing.Ward)
     scaling: Scaling = field(default_factory=Scaling)
+    cordons: Cordons = field(default_factory=Cordons)
 
 
-def turn(memory: Memory, seen: Seen) -> tuple[Memory, tuple[Decision, ...]]:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn came to: what is remembered, what is to be done, and what was only noticed.
+
+    `news` are observations: they are written down at once, without a lease and without a pass.
+    """
+
+    memory: Memory
+    decisions: tuple[Decision, ...] = ()
+    news: tuple[Change, ...] = ()
+
+
+def turn(memory: Memory, seen: Seen) -> Turn:
     """What is to be done now, each with its reason, and what is remembered. Pure; called for each look."""
-    kept, due = keeping.upkeep(memory.upkeep, seen)
+    found = healing.visit(memory.ward, seen.spec, seen.record, seen.snapshot)
+    kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
     scaling, counts = autoscale(memory.scaling, seen)
-    return replace(memory, upkeep=kept, scaling=scaling), (*due, *counts)
+    cordons, closed = cordon(memory.cordons, seen)
+    return Turn(Memory(kept, found.ward, scaling, cordons), (*due, *counts, *closed), found.news)
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

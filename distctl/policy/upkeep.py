@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Intent, Pin, Record
 from distctl.cluster.router import SlotState
-from distctl.cluster.snapshot import Instant, ModelState
-from distctl.cluster.spec import Node, RouterId, Server
+from distctl.cluster.snapshot import Instant
+from distctl.cluster.spec import RouterId
 from distctl.policy.counts import counts
 from distctl.policy.decision import Decision, Ended, Seen
 
@@ -21,6 +21,8 @@ GRACE = 1.5  # seconds that a trouble must last: two looks, so that one bad answ
 FIRST = 4.0  # seconds from one pass for a trouble to the next, doubled each time
 CEILING = 300.0  # seconds between two passes for it at most
 WELL = 60.0  # seconds without the trouble after which it counts as a new one
+
+DEEP = 600.0  # seconds after which a pass looks at the nodes themselves: their GPUs, disks and units
 
 CLUSTER = "cluster"
 
@@ -52,6 +54,7 @@ class Upkeep:
     """What this policy remembers. Times are by subject."""
 
     wishes: Wishes | None = None  # those that the last pass was for
+    compared: Instant = 0.0  # when that pass ended
     since: Mapping[str, Instant] = field(default_factory=dict)  # when each trouble was first seen
     tries: Mapping[str, Tries] = field(default_factory=dict)
 
@@ -61,18 +64,21 @@ def wishes(record: Record) -> Wishes:
     return Wishes(record.revision.number if record.revision else 0, record.intents, record.pins)
 
 
-def upkeep(before: Upkeep, seen: Seen) -> tuple[Upkeep, list[Decision]]:
-    """Say for what a pass is due. Pure."""
-    found = {**changed(before, seen), **troubles(seen)}
+def upkeep(before: Upkeep, seen: Seen, needs: Mapping[str, str]) -> tuple[Upkeep, list[Decision]]:
+    """Say for what a pass is due. Pure. `needs` are more troubles, which rest on several looks already."""
+    found = {**changed(before, seen), **troubles(seen), **needs}
     since = {subject: before.since.get(subject, seen.now) for subject in found}
     tries = {s: t for s, t in before.tries.items() if s in found or seen.now - t.due < WELL}
-    due = [] if seen.busy else [s for s in found if _due(s, since[s], tries.get(s), seen.now)]
+    due = [] if seen.busy else [s for s in found if _due(since[s] + _grace(s, needs), tries.get(s), seen.now)]
     return replace(before, since=since, tries=tries), [Decision(s, found[s]) for s in due]
 
 
-def _due(subject: str, since: Instant, tries: Tries | None, now: Instant) -> bool:
-    grace = 0.0 if subject == CLUSTER else GRACE
-    return now >= since + grace and (tries is None or now >= tries.due)
+def _grace(subject: str, needs: Mapping[str, str]) -> float:
+    return 0.0 if subject == CLUSTER or subject in needs else GRACE
+
+
+def _due(first: Instant, tries: Tries | None, now: Instant) -> bool:
+    return now >= first and (tries is None or now >= tries.due)
 
 
 def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: Ended) -> Upkeep:
@@ -86,14 +92,15 @@ def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: En
     if how.failed:
         return replace(before, tries=tries)
     tries.pop(CLUSTER, None)
-    return replace(before, tries=tries, wishes=wishes(record))
+    return replace(before, tries=tries, wishes=wishes(record), compared=how.at)
 
 
 def changed(before: Upkeep, seen: Seen) -> dict[str, str]:
     """Why everything is to be compared, under one subject; empty when nobody asked for anything new."""
     now, then = wishes(seen.record), before.wishes
     if now == then:
-        return {}
+        late = seen.now - before.compared >= DEEP
+        return {CLUSTER: f"no node itself was looked at for {DEEP / 60:.0f} minutes"} if late else {}
     return {CLUSTER: "; ".join(_news(then, now, seen)) if then else "everything is compared once"}
 
 
@@ -117,41 +124,18 @@ def _intent(intent: Intent | None) -> str:
 
 
 def troubles(seen: Seen) -> dict[str, str]:
-    """What is not as the record wants it, by subject, with the reason. Pure.
+    """What routers have, and what is placed, that is not as the record wants it: by subject, why. Pure.
 
-    A router that cannot be asked is no trouble of its own: nobody knows that anything is wrong with it.
+    Whether servers and routers are well is asked in `healing`.
     """
-    found: dict[str, str] = {}
-    for node in seen.spec.nodes:
-        if node.serves and not node.external and not _stopped(seen.record, node):
-            found |= {str(s.id): why for s in node.servers if (why := _server(seen, s))}
-    found |= {f"router {r}": why for r in seen.spec.router_ids if (why := _router(seen, r))}
+    found = {f"router {r}": why for r in seen.spec.router_ids if (why := _router(seen, r))}
     return found | _short(seen)
-
-
-def _stopped(record: Record, node: Node) -> bool:
-    intent = record.intents.get(node.name)
-    return intent is not None and intent.draining and intent.stopped
-
-
-def _server(seen: Seen, server: Server) -> str:
-    sight = seen.snapshot.servers.get(server.id)
-    if sight is None:
-        return ""
-    if not sight.live:
-        return f"{server.id} does not answer: {sight.error or 'it is not live'}"
-    placed = sorted(model for place, model in seen.record.places if place == server.id)
-    there = {m for m, r in sight.replicas.items() if r.state in (ModelState.READY, ModelState.LOADING)}
-    missing = [model for model in placed if model not in there]
-    return f"{', '.join(missing)} not ready in {server.id}" if missing else ""
 
 
 def _router(seen: Seen, router: RouterId) -> str:
     sight = seen.snapshot.routers.get(router)
-    if sight is None or sight.error:
+    if sight is None or sight.error or not sight.running:
         return ""
-    if not sight.running:
-        return f"router {router} does not run"
     for model, server, slot in sight.slots:
         replica = seen.record.replica(server, model)
         wanted = replica.slot if replica else SlotState.OFF

@@ -9,11 +9,13 @@ from functools import cached_property
 
 from distctl.cluster.image import Pinned
 from distctl.cluster.record import Record, Replica
+from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
 from distctl.policy.devices import all_lost
+from distctl.policy.health import gone_servers
 from distctl.policy.placement import Ground, Place, Placement, place
 
 
@@ -28,10 +30,11 @@ class Wish:
     server to the digest of its whole start script; `structures` a router to the digest of its pools and
     servers while replicas join and leave (`growing`), `settled` of those at the end; `configs` a router to
     the digest of its file as the record has it now. `awaited` are draining nodes whose last request somebody
-    waits for; `stateful` are models whose open sequences and streams a new version in their place would end;
-    `unread` says of models why nothing is known of their state. `addresses` are what keepalived is to be on
-    places that share one, `address_settings` the words for it that running ones show; `unshared` says of
-    places why they cannot.
+    waits for; unless it is `attended`, no step waits for what comes up by itself; `gone` are servers that
+    nobody has reached for long; `stateful` are models whose open sequences and streams a new
+    version in their place would end; `unread` says of models why nothing is known of their state.
+    `addresses` are what keepalived is to be on places that share one, `address_settings` the words for it
+    that running ones show; `unshared` says of places why they cannot.
     """
 
     spec: Spec
@@ -52,6 +55,8 @@ class Wish:
     left: tuple[RouterId, ...] = ()  # routers that left it and can be told what to be
     prune: bool = False
     awaited: frozenset[str] = frozenset()
+    attended: bool = True
+    gone: frozenset[ServerId] = frozenset()
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -106,14 +111,16 @@ def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
     """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
     answers = answering(snapshot)
+    shut = {place for place, replica in record.places.items() if replica.slot is SlotState.OFF}
     return Ground(
         existing=frozenset(record.places),
         outside=frozenset(p for p in answers if p[0].node in external),
-        answering=answers,
+        answering=answers - shut,
         draining=frozenset(i.node for i in record.intents.values() if i.draining),
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
         lost=frozenset(all_lost(spec, record.facts)),
+        gone=gone_servers(record, snapshot),
         busy=_busy(snapshot),
     )
 

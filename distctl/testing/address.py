@@ -22,7 +22,12 @@ class FakeAddress:
             if not any(other.holds for other in self._mates()):
                 self.holds = True
 
-    def give_up(self) -> bool:
+    def relay(self, view: AddressView, giver: str) -> bool:
+        """Send on to another place from now on."""
+        with self._calls.change(f"{self.id}: relay to {giver}"):
+            return True
+
+    def give_up(self, view: AddressView, *, chained: bool) -> bool:
         """Let another place have it, if there is one that does not draw back."""
         with self._calls.change(f"{self.id}: give up"):
             takers = [o for o in self._mates() if o is not self and o.view and not o.view.yields]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from distctl.cluster.content import Archive, FileEntry, Folder
 from distctl.cluster.record import Record
 from distctl.cluster.router import RouterView, SlotState
-from distctl.cluster.snapshot import ServerSight
+from distctl.cluster.snapshot import ServerSight, Silence
 from distctl.cluster.spec import RouterId, Server, ServerId, Spec
 from distctl.errors import TritonError
 from distctl.testing.address import FakeAddress
@@ -27,7 +27,8 @@ class FakeCluster:
     """Everything that a spec names, in memory; nodes that the spec does not name are made when asked for.
 
     `calls` are those of the process of distctl that is at work: see `Calls.crash_after` and `Calls.fail`.
-    `machines`, `tritons` and `routers` are there to be broken. `lost` says, in a sentence each, what clients
+    `machines`, `tritons` and `routers` are there to be broken; nobody reaches servers that are `parted`, but
+    their own machines. `lost` says, in a sentence each, what clients
     would have lost: a request in flight that was cut, or a model that was unloaded or stopped while a router
     still sent to it.
     """
@@ -43,6 +44,7 @@ class FakeCluster:
         self.clock = FakeClock()
         self.store = MemoryStore(clock=self.clock, calls=self.calls)
         self.lost: list[str] = []
+        self.parted: set[ServerId] = set()
         self.machines = {node.name: FakeMachine(node.name) for node in spec.nodes}
         self.tritons: dict[ServerId, FakeTriton] = {}
         self.routers: dict[RouterId, FakeRouter] = {}
@@ -151,7 +153,9 @@ class FakeCluster:
     def answers(self, model: str, server: ServerId) -> bool:
         """Whether a server would answer a request for a model now."""
         triton = self.tritons.get(server)
-        return triton is not None and triton.up and model in triton.loaded
+        if triton is None or not triton.up or triton.hung or server in self.parted:
+            return False
+        return model in triton.loaded
 
     def answering(self, model: str) -> frozenset[ServerId]:
         """The servers that some router sends a model's requests to, and that answer them."""
@@ -160,9 +164,11 @@ class FakeCluster:
     def _probed(self, server: ServerId) -> ServerSight:
         try:
             triton = self.triton(server)
+            if server in self.parted:
+                return ServerSight(server, error="no packet comes back", silence=Silence.LOST)
             replicas = triton.sights()
         except TritonError as error:
-            return ServerSight(server, error=error.message)
+            return ServerSight(server, error=error.message, silence=self.triton(server).silence)
         return ServerSight(server, live=True, ready=True, replicas=replicas, service=dict(triton.service))
 
     def _stopping(self, server: ServerId) -> None:

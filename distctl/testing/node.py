@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from distctl.cluster.content import Archive, Folder, Kind
 from distctl.cluster.needs import LOCK, Lock, parse_lock
-from distctl.cluster.snapshot import Identity, NodeSight, Owner, UnitSight
+from distctl.cluster.snapshot import Identity, NodeSight, Owner, Silence, UnitSight
 from distctl.cluster.spec import Server, ServerId
 from distctl.errors import ForeignNode, NodeError, NodeLocked, StaleGeneration, Unreachable
 from distctl.ports import Progress
@@ -183,6 +183,12 @@ class FakeNode:
                 self._stopping(server.id)
             unit.up, unit.process = False, None
             self._triton(server.id).shut()
+
+    def silence(self, server: Server) -> Silence:
+        """How a server does not answer on its own machine."""
+        with self._calls.look(f"{self._machine.name}: silence"):
+            self._reach("silence")
+            return self._triton(server.id).silence
 
     def clear(self, server: Server) -> None:
         """Remove a unit that was stopped."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from distctl.cluster.router import Pool, RouterSight, RouterView, SlotSight, SlotState
-from distctl.cluster.snapshot import ModelState, ReplicaSight, Service
+from distctl.cluster.snapshot import ModelState, ReplicaSight, Service, Silence
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.errors import RouterError, TritonError
 from distctl.testing.calls import Calls
@@ -23,14 +23,15 @@ class FakeTriton:
     """One server in explicit model control mode.
 
     `repository` says which content each model's link names, `loaded` which content runs. A model in `slow`
-    is ready after that many looks at the index; one in `broken` never, for that reason. `service` is what it
-    did for each model, set by a test. `leaving` is called with a model before it is unloaded.
+    is ready after that many looks at the index; one in `broken` never, for that reason. While it is `hung` it
+    takes connections and says nothing. `service` is what it did for each model, set by a test. `leaving` is
+    called with a model before it is unloaded.
     """
 
     def __init__(
         self, name: str, *, calls: Calls | None = None, leaving: Callable[[str], None] | None = None
     ) -> None:
-        self.up = False
+        self.up = self.hung = False
         self.repository: dict[str, str] = {}
         self.loaded: dict[str, str] = {}
         self.slow: dict[str, int] = {}
@@ -49,9 +50,16 @@ class FakeTriton:
 
     def shut(self) -> None:
         """The process is gone."""
-        self.up = False
+        self.up = self.hung = False
         for state in (self.loaded, self._loading, self._reasons):
             state.clear()
+
+    @property
+    def silence(self) -> Silence:
+        """How it does not answer."""
+        if not self.up:
+            return Silence.REFUSED
+        return Silence.MUTE if self.hung else Silence.NONE
 
     def live(self) -> bool:
         """Whether the process runs. Never raises: a fake that is down says so."""
@@ -96,6 +104,8 @@ class FakeTriton:
     def _answer(self) -> None:
         if not self.up:
             raise TritonError(f"{self._name}: connection refused")
+        if self.hung:
+            raise TritonError(f"{self._name}: timed out")
 
     def _begin(self, model: str) -> None:
         self._reasons.pop(model, None)
@@ -164,6 +174,10 @@ class FakeRouter:
                 return "reloaded"
             changed = len(states(view).items() - states(before).items())
             return f"{changed} slots set" if changed else "nothing to do"
+
+    def glance(self) -> RouterSight:
+        """As `look`; nothing of a fake lies on a disk."""
+        return self.look()
 
     def look(self) -> RouterSight:
         """What it is now; brings requests in draining slots to their end."""

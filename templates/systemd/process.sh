@@ -48,14 +48,15 @@ clear_memory() {
     [ -z "$1" ] || rm -f "/dev/shm/$1"*
 }
 
-# read_pid: sets supervisor, process and beside to what the unit's pid file says.
+# read_pid: sets supervisor, process, beside and restarts to what the unit's pid file says.
 read_pid() {
-    supervisor= process= beside=
+    supervisor= process= beside= restarts=0
     [ -r pid ] || return 0
     while IFS='=' read -r key value; do
         case $key in
             supervisor) supervisor=$value ;;
             process) process=$value ;;
+            restarts) restarts=$value ;;
             beside) beside=$value ;;
         esac
     done < pid

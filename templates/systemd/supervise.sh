@@ -25,7 +25,8 @@ now() { read -r seconds rest < /proc/uptime; seconds=${seconds%.*}; }
 pause() { sleep "$1" 8>&- & wait "$!"; }
 
 write_pid() {
-    printf 'supervisor=%s\nprocess=%s\nbeside=%s\n' "$mine" "$process" "$beside" > pid.new && mv -f pid.new pid
+    printf 'supervisor=%s\nprocess=%s\nbeside=%s\nrestarts=%s\n' "$mine" "$process" "$beside" "$restarts" > pid.new &&
+        mv -f pid.new pid
 }
 
 say() { printf 'distctl: %s\n' "$1" >> log; }
@@ -73,10 +74,10 @@ bury() {
     fi
     kill_session "$process"
     clear_memory "$memory"
-    process= child=
-    write_pid
+    process= child= restarts=$((restarts + 1))
     now
-    if [ $((seconds - began)) -ge 30 ]; then backoff=0; fi
+    if [ $((seconds - began)) -ge 30 ]; then backoff=0 restarts=1; fi
+    write_pid
 }
 
 stop() {
@@ -92,6 +93,7 @@ stop() {
 fields "$$"
 mine="$boot $$ $started"
 read_pid
+restarts=0
 now
 began=$seconds rounds=0
 alive "$process" || kill_session "$process"
@@ -104,6 +106,8 @@ while [ -z "$stopping" ]; do
         pause 1
         rounds=$((rounds + 1))
         [ $((rounds % 15)) -ne 0 ] || rotate
+        # A process that has run for half a minute is no part of a crash loop.
+        [ "$rounds" -ne 30 ] || { restarts=0; write_pid; }
         continue
     fi
     if [ -n "$process" ]; then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
 from distctl.adapters.haproxy.folder import Change, RouterFolder
 from distctl.adapters.haproxy.living import tell_living
@@ -70,23 +71,28 @@ class HaproxyRouter:
         """What the router is now; see `ports.RouterControl`."""
         try:
             config, lost = self._folder.look(TIMEOUT)
+        except (DistctlError, OSError) as error:
+            return RouterSight(self._id, running=False, error=str(error))
+        return replace(self.glance(), config=config, lost=lost)
+
+    def glance(self) -> RouterSight:
+        """What its workers say over the socket alone; see `ports.RouterControl`."""
+        try:
             seen = self._master.read()
         except (DistctlError, OSError) as error:
             return RouterSight(self._id, running=False, error=str(error))
         if seen is None:
-            return RouterSight(self._id, running=False, config=config)
+            return RouterSight(self._id, running=False)
         if not seen.worker.pid:
-            return RouterSight(self._id, running=True, config=config, error="no worker answered")
+            return RouterSight(self._id, running=True, error="no worker answered")
         return RouterSight(
             self._id,
             running=True,
             pid=seen.worker.pid,
             structure=seen.worker.structure,
-            config=config,
             slots=_sights(seen),
             old_workers=seen.processes.old,
             held=_held(seen),
-            lost=lost,
         )
 
     def stop(self, *, deadline: float) -> None:
@@ -229,11 +235,14 @@ def _held(seen: Reading) -> dict[str, int]:
 def _sights(seen: Reading) -> tuple[tuple[str, ServerId, SlotSight], ...]:
     """Every slot of every pool, all backends and workers summed."""
     found = []
+    by_slot: dict[tuple[str | None, str], list[wire.Count]] = {}
+    for (backend, slot), count in seen.counts.items():
+        by_slot.setdefault((model_of(backend), slot), []).append(count)
     for (backend, slot), line in sorted(seen.worker.lines.items()):
         model = model_of(backend)
         if model is None or backend != f"{model}_r":
             continue
-        counts = [count for (b, s), count in seen.counts.items() if s == slot and model_of(b) == model]
+        counts = by_slot[model, slot]
         check = seen.counts[backend, slot].check
         sight = SlotSight(
             state=line.state,

@@ -80,13 +80,11 @@ async def _live(inquiry: Inquiry, target: Target) -> bool:
 
 
 async def _models(inquiry: Inquiry, target: Target, sight: ServerSight) -> ServerSight:
-    """The index; where it is restricted and no key is at hand, statistics name what is ready."""
+    """The index; where it is restricted and our key does not open it, statistics name what is ready."""
     ready = await inquiry.get(f"{target.http.url}/v2/health/ready")
     answer = await inquiry.post(f"{target.http.url}/v2/repository/index")
     if answer.status == OK:
         replicas = parse_index(_json(answer))
-    elif target.key:
-        raise TritonError(f"HTTP status {answer.status} for the key that we have")
     else:
         sight = await _statistics(inquiry, target, sight)
         replicas = dict.fromkeys(sight.service, ReplicaSight(ModelState.READY))

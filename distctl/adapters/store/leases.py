@@ -27,6 +27,11 @@ def _row(lease: Lease) -> dict[str, str | int | float]:
 FIRST_ROW = {"one": 1, **_row(FREE)}
 
 
+def free(lease: Lease) -> dict[str, str | int | float]:
+    """The row of a lease that nobody holds, and whose next token is a new one."""
+    return _row(give_up(lease, lease))
+
+
 def held(connection: Connection, table: Table = schema.lease) -> Lease:
     """The lease as it stands; its owner is "" when nobody holds it."""
     row = connection.execute(select(table)).mappings().first()

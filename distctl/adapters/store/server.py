@@ -30,11 +30,11 @@ ARGUMENTS: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
     "prepare_threshold": None,
 }
-# Our statements take milliseconds. A process that was stopped in the middle of a transaction holds everybody
-# up no longer than the last of these.
+# Our statements take milliseconds. A process that was stopped in the middle of a transaction is cut off by
+# the last of these, before whoever waits for it gives up.
 TIMEOUTS = (
     "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '10s'; "
-    "SET LOCAL idle_in_transaction_session_timeout = '15s'"
+    "SET LOCAL idle_in_transaction_session_timeout = '8s'"
 )
 CREATING = 0x64697374  # "dist": the advisory lock of whoever makes the tables
 
@@ -111,6 +111,11 @@ SQLSTATES = (
 )
 TEXTS = (
     Trouble(
+        "invalid connection option|invalid .* value|bad value for",
+        "the URL has a parameter that the driver does not take",
+        "see what stands after `?` in `store.url`",
+    ),
+    Trouble(
         "password authentication failed|no password supplied|empty password",
         "the server refuses the password",
         "see `store: {password: ...}` in the inventory",
@@ -156,9 +161,9 @@ def trouble(error: SQLAlchemyError) -> Trouble:
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return next((known for known in SQLSTATES if state.startswith(known.matches)), OTHER)
-    if not isinstance(error, OperationalError):
-        return OTHER
-    return next((known for known in TEXTS if re.search(known.matches, str(error.orig), re.IGNORECASE)), LOST)
+    otherwise = LOST if isinstance(error, OperationalError) else OTHER
+    said = str(error.orig)
+    return next((known for known in TEXTS if re.search(known.matches, said, re.IGNORECASE)), otherwise)
 
 
 def in_words(error: SQLAlchemyError, name: str) -> StoreError:

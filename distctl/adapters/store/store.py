@@ -6,12 +6,14 @@ Nothing is opened before the first use, so that a command that needs no record c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, Table
 
 from distctl.adapters.store import leases, place, reads, schema, server, writes
+from distctl.adapters.store.copying import copy
 from distctl.adapters.store.engine import (
     OPENING,
     connect,
@@ -23,7 +25,7 @@ from distctl.adapters.store.engine import (
     use_write_ahead_log,
     write,
 )
-from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date
+from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date, version
 from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.cluster.lease import LEADING, check
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
@@ -40,7 +42,7 @@ class SqlStore:
 
     `cluster` is written into a new record and compared with that of an old one; "" takes any. `password` is
     called at each connection to a server. A lease expires by the clock of the server, or by `clock` where
-    the record is a file. Safe to use from threads.
+    the record is a file. No record is begun while there is a file `former`. Safe to use from threads.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class SqlStore:
         password: Callable[[], str] | None = None,
         migrations: Migrations = SHIPPED,
         keep: int = KEEP,
+        former: Path | None = None,
     ) -> None:
         self._url = parse(url)
         self._clock, self._cluster, self._password = clock, cluster, password
-        self._migrations, self._keep = migrations, keep
+        self._migrations, self._keep, self._former = migrations, keep, former
         self._engine: Engine | None = None
         self._opening = Lock()
 
@@ -65,6 +68,14 @@ class SqlStore:
         Raises StoreError, StoreDamaged, StoreNewer, LeaseHeld (an older record that is in use).
         """
         self._opened()
+
+    def become(self, other: SqlStore) -> None:
+        """Begin as a copy of another record. Raises Refused when there is a record already, StoreError."""
+        source, target = other._opened(), self._reach()
+        try:
+            copy(source, target, self._migrations)
+        finally:
+            target.dispose()
 
     def close(self) -> None:
         """Let go of all connections; the next use opens again."""
@@ -192,6 +203,20 @@ class SqlStore:
             return self._engine
 
     def _open(self) -> Engine:
+        engine = self._reach()
+        try:
+            self._refuse_behind(engine)
+            bring_up_to_date(engine, self._migrations, cluster=self._cluster, clock=self._clock)
+            self._compare_cluster(engine)
+            if file_of(self._url):
+                use_write_ahead_log(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def _reach(self) -> Engine:
+        """The database, found fit for a record and not changed yet."""
         path = file_of(self._url)
         if path:
             place.prepare(path)
@@ -204,14 +229,20 @@ class SqlStore:
             else:
                 name = name_of(engine.url)
                 read(engine, lambda connection: server.refuse_old(connection, name), patience=OPENING)
-            bring_up_to_date(engine, self._migrations, cluster=self._cluster, clock=self._clock)
-            self._compare_cluster(engine)
-            if path:
-                use_write_ahead_log(engine)
         except BaseException:
             engine.dispose()
             raise
         return engine
+
+    def _refuse_behind(self, engine: Engine) -> None:
+        """No new record is begun while an earlier one lies in its file: history and keys would be lost."""
+        former = self._former
+        if former and former != file_of(self._url) and former.exists() and read(engine, version) is None:
+            raise StoreError(
+                f"{name_of(engine.url)}: there is no record yet, and this cluster's lies in {former}",
+                hint="`distctl record copy` brings it there; or move that file away to begin with what the "
+                "nodes carry, without history, keys and pins",
+            )
 
     def _compare_cluster(self, engine: Engine) -> None:
         found = read(engine, reads.cluster)

@@ -7,14 +7,14 @@ from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from distctl.cluster.shared import AddressView
+from distctl.cluster.shared import DRAWN_BACK, AddressView
 from distctl.commands.files import template
 from distctl.data import data_folder
 
 CONFIG = "keepalived.conf"
 WISH = "wish"  # the file whose number is added to the priority, as soon as it changes
 PRIORITY = 100  # VRRP's own default
-DRAWN_BACK = -50  # less than any place that does not draw back
+LESS = -50  # less than any place that does not draw back
 DOORS = "/run/distctl"  # where an account without rights reaches what it is to run
 
 
@@ -32,12 +32,12 @@ def render(view: AddressView, folder: str) -> str:
 def settings_of(view: AddressView) -> str:
     """What a running keepalived was told, wherever its folder is: one word."""
     digest = hashlib.sha256(render(view, "").encode()).hexdigest()[:16]
-    return f"{digest}-drawn-back" if view.yields else digest
+    return f"{digest}{DRAWN_BACK}" if view.yields else digest
 
 
 def wish_of(view: AddressView) -> str:
     """What the file `wish` says."""
-    return f"{DRAWN_BACK if view.yields else 0}\n"
+    return f"{LESS if view.yields else 0}\n"
 
 
 def check_text() -> str:

@@ -8,10 +8,11 @@ from distctl.cluster.names import RouterId
 from distctl.cluster.shared import AddressSight, AddressView
 from distctl.commands import units
 from distctl.commands.files import quote, template, write
+from distctl.commands.keepalived.handover import end_idle_loan, end_loan, lend, unrelay
 from distctl.commands.keepalived.render import (
     CONFIG,
     DOORS,
-    DRAWN_BACK,
+    LESS,
     WISH,
     check_path,
     check_text,
@@ -21,6 +22,8 @@ from distctl.commands.keepalived.render import (
 )
 
 TERMINATED = 143  # how the test of 2.2 ends when it has found nothing: by a signal to itself
+NOWHERE = "0.0.0.0/32"  # an address that no interface has
+KEPT = "kept"
 PATH = "PATH=$PATH:/usr/sbin:/sbin"
 
 
@@ -44,7 +47,6 @@ def accept(unit: units.Unit, view: AddressView) -> str:
 umask 077
 {_check()}
 {write(f"{config}.checked", render(view, unit.folder), 0o600)}
-{write(f"{unit.folder}/{WISH}", wish_of(view), 0o600)}
 cd {folder} || exit 1
 said=$(keepalived --config-test --use-file={quote(config)}.checked 2>&1)
 case $? in 0 | {TERMINATED}) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac
@@ -52,23 +54,28 @@ if printf '%s' "$said" | grep -v WARNING >&2; then exit 1; fi
 changed=
 cmp -s {CONFIG}.checked {CONFIG} || changed=yes
 mv -f {CONFIG}.checked {CONFIG} || exit 1
+{write(f"{unit.folder}/{WISH}", wish_of(view), 0o600)}
 {units.install(unit, _run(unit, view))}
+{"" if view.yields else end_idle_loan(unit, view.shared.address)}
 {units.told(unit, 'if [ "$changed" ]; then kill -HUP "$pid"; fi')}
 """
 
 
-def give_up(unit: units.Unit, address: str, seconds: float) -> str:
+def give_up(unit: units.Unit, view: AddressView, seconds: float, *, chained: bool) -> str:
     """A script that lets another place have the address, and waits up to `seconds` until it has gone.
 
-    It prints `kept` when it has not: no other place is there to take it.
+    It prints `kept` when it has not: no other place is there to take it. What is open goes on (`handover`);
+    `chained`: what another place gave up before, and still has open, is sent on to it from here as until now.
     """
-    wish = write(f"{unit.folder}/{WISH}", f"{DRAWN_BACK}\n", 0o600)
+    wish = write(f"{unit.folder}/{WISH}", f"{LESS}\n", 0o600)
     return f"""{PATH}
-[ -e {quote(unit.folder)}/run ] || exit 0
+{_has(view.shared.address)} || exit 0
+{lend(unit, view)}
+{"" if chained else unrelay(unit)}
 {wish}
 ticks=0
-while {_has(address)}; do
-    [ "$ticks" -lt {round(seconds * 20)} ] || {{ echo kept; break; }}
+while {_has(view.shared.address)}; do
+    [ "$ticks" -lt {round(seconds * 20)} ] || {{ echo {KEPT}; break; }}
     ticks=$((ticks + 1))
     sleep 0.05
 done
@@ -80,6 +87,8 @@ def remove(unit: units.Unit, address: str, manager: units.Manager) -> str:
     return f"""{units.stop(unit, 5.0, manager)}
 {PATH}
 {_forget(address)}
+{end_loan(unit, address)}
+{unrelay(unit)}
 rm -rf {quote(unit.folder)}
 """
 
@@ -116,11 +125,11 @@ def _check() -> str:
 
 
 def _has(address: str) -> str:
-    return f'[ -n "$(ip -o -4 addr show to {quote(address)} 2>/dev/null)" ]'
+    return f"ip -o -4 addr show to {address or NOWHERE} 2>/dev/null | grep -qv '^[0-9]*: lo '"
 
 
 def _forget(address: str) -> str:
     return (
-        f"ip -o -4 addr show to {quote(address)} | while read -r _ interface _ found _; do\n"
-        '    ip addr del "$found" dev "$interface"\ndone'
+        f"ip -o -4 addr show to {address or NOWHERE} | while read -r _ interface _ found _; do\n"
+        '    [ "$interface" = lo ] || ip addr del "$found" dev "$interface"\ndone'
     )

@@ -78,6 +78,6 @@ def _room(asked: Mapping[str, Asked], seen: Seen, inforce: Mapping[str, int]) ->
 
 
 def _ground(seen: Seen) -> Ground:
-    """What placement finds. A quick look asks no node: those alone that were asked in vain are out of reach."""
+    """What placement finds. A quick look asks no node: only those asked in vain are out of reach."""
     away = frozenset(name for name, sight in seen.snapshot.nodes.items() if not sight.reachable)
     return replace(ground_of(seen.spec, seen.record, seen.snapshot), unreachable=away)

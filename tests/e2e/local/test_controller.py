@@ -42,9 +42,9 @@ def test_what_is_lost_for_good_comes_back_by_itself(
     cluster: LocalCluster, controller: Controller, figure: Figure
 ) -> None:
     losses: list[tuple[str, Callable[[], None], str, float]] = [
-        ("server and supervisor", lambda: kill_for_good(cluster, "n1"), "n1/0 does not answer", TRITON),
+        ("server and supervisor", lambda: kill_for_good(cluster, "n1"), "n1/0 is dead", TRITON),
         ("router", lambda: kill_for_good(cluster, "local", "router-main"), "main@local does not run", 0.0),
-        ("model", lambda: ask_server(cluster, "n2", UNLOAD), "digits not ready in n2/0", 2.0),
+        ("model", lambda: ask_server(cluster, "n2", UNLOAD), "n2/0 is without digits", 2.0),
     ]
     for what, lose, reason, start in losses:
         passes = len(controller.said("pass"))

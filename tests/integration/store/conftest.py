@@ -76,12 +76,12 @@ def sql(url: str, request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def later(url: str, clock: FakeClock, sql: Callable[[str], None]) -> Callable[[float], None]:
+def later(url: str, clock: FakeClock, sql: Callable[[str], None]) -> Callable[..., None]:
     """Lets seconds pass for leases. A server has a clock of its own: there they are made older instead."""
 
-    def pass_by(seconds: float) -> None:
+    def pass_by(seconds: float, table: str = "lease") -> None:
         if url.startswith("postgresql"):
-            sql(f"UPDATE lease SET expires = expires - {seconds}, since = since - {seconds}")
+            sql(f"UPDATE {table} SET expires = expires - {seconds}, since = since - {seconds}")
         else:
             clock.advance(seconds)
 

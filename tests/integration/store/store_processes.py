@@ -1,11 +1,18 @@
 """What the processes of `test_store_processes` do. In a module of its own, to be forked from."""
 
+import os
+import signal
 import time
 from multiprocessing.connection import Connection
 
-from distctl.adapters.store import SqlStore
+from sqlalchemy import Connection as DatabaseConnection
+
+from distctl.adapters.store import SqlStore, leases
+from distctl.adapters.store.engine import connect, parse, write
+from distctl.adapters.store.writes import write as write_changes
+from distctl.cluster.lease import check
 from distctl.cluster.record import AddEvent, Event, Pin, Revision, SetPin, SetRevision
-from distctl.errors import LeaseHeld
+from distctl.errors import DistctlError, LeaseHeld
 
 
 class RealClock:
@@ -55,6 +62,28 @@ def commit_forever(url: str, say: Connection) -> None:
             ],
         )
         say.send(number)
+
+
+def stop_while_writing(url: str, owner: str, say: Connection) -> None:
+    """Take the lease for a second, and be stopped (SIGSTOP) in the middle of a write by it; say its end."""
+    store = SqlStore(url, clock=RealClock())
+    token = store.acquire(owner, "up", seconds=1).token
+    store.close()
+    engine, stops = connect(parse(url), None), [signal.SIGSTOP]
+
+    def work(connection: DatabaseConnection) -> None:
+        check(leases.held(connection), token)
+        if stops:
+            say.send("stopping")
+            os.kill(os.getpid(), stops.pop())
+        write_changes(connection, [AddEvent(Event(1.0, "up", "gpu01", "late", owner))])
+
+    try:
+        write(engine, work)
+        say.send("written")
+    except DistctlError as error:
+        say.send(type(error).__name__)
+    engine.dispose()
 
 
 def count(url: str, owner: str, say: Connection) -> None:

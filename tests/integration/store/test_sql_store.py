@@ -147,6 +147,27 @@ def test_the_lease_is_held_renewed_and_given_back(store, later):
     assert store.holder() is None
 
 
+def test_one_controller_leads_beside_the_lease(store, opened, later):
+    first, second = store.lead("one@a:1", seconds=5), opened()
+    store.acquire("ann@ops:1", "up", seconds=60)
+    with pytest.raises(LeaseHeld, match="one@a:1"):
+        second.lead("two@b:2", seconds=5)
+    assert second.leader() == first
+    later(5, "leader")
+    assert second.leader() is None
+    after = second.lead("two@b:2", seconds=5)
+    assert after.token == first.token + 1
+    with pytest.raises(LeaseHeld):
+        store.lead("one@a:1", seconds=5)
+    store.stand_down(first)
+    assert store.leader() == after
+    second.stand_down(after)
+    assert store.leader() is None
+    holder = store.holder()
+    assert holder is not None
+    assert holder.owner == "ann@ops:1"
+
+
 def test_threads_share_a_store(store):
     """Eight threads write ten events each, and none is lost."""
 

@@ -1,7 +1,9 @@
 """One record and several processes: one holds the lease, one makes the file, and a kill breaks nothing."""
 
 import multiprocessing
+import os
 import random
+import signal
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
@@ -10,6 +12,7 @@ import pytest
 import store_processes as work
 
 from distctl.adapters.store import SqlStore
+from distctl.cluster.record import AddEvent, Event
 
 START = 60  # seconds in which a process must have said something
 
@@ -93,6 +96,23 @@ def test_two_processes_that_write_at_once_lose_nothing(processes, url):
     by_author = {who: [e.text for e in store.events() if e.by == who] for who in ("ann", "bob")}
     assert by_author == {who: [str(n) for n in range(100)] for who in ("ann", "bob")}
     assert {name: pin.count for name, pin in store.load().pins.items()} == {"ann": 99, "bob": 99}
+    store.close()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_a_holder_stopped_in_the_middle_of_a_write_holds_nobody_up_and_writes_nothing_late(processes, url):
+    """The server ends its transaction, so that the next one can write; woken up, it finds its lease gone."""
+    store = SqlStore(url, clock=work.RealClock())
+    store.open()
+    with started(processes, work.stop_while_writing, url, "ann@ops:1") as (child, ann):
+        assert heard(ann) == "stopping"
+        time.sleep(1.2)
+        lease = store.acquire("bob@ci:2", "scale", seconds=60)
+        store.commit(lease.token, [AddEvent(Event(2.0, "scale", "gpu01", "in time", "bob"))])
+        os.kill(child.pid, signal.SIGCONT)
+        assert heard(ann) in ("LeaseHeld", "StoreError")
+    assert [e.text for e in store.events()] == ["in time"]
     store.close()
 
 

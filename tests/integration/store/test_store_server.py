@@ -7,6 +7,7 @@ import time
 
 import psycopg
 import pytest
+from certificates import make
 from meddler import meddling
 from postgres import PASSWORD, name_in
 
@@ -69,6 +70,34 @@ def test_encryption_that_the_server_does_not_have(server):
     error = refused(f"{server.database(by='loopback')}?sslmode=require")
     assert "sslmode" in error.message
     assert "sslrootcert" in error.hint
+
+
+@pytest.fixture
+def authority(server, tmp_path):
+    """The file of the authority that signed the certificate which the server has for this test."""
+    signer = make("authority")
+    server.encrypt(make("db", signer))
+    (tmp_path / "ca.pem").write_text(signer.pem)
+    yield tmp_path / "ca.pem"
+    server.encrypt(None)
+
+
+def test_encryption_by_what_the_url_asks_for(server, clock, authority, tmp_path):
+    url = f"{server.database(by='loopback')}?sslmode=verify-full&sslrootcert="
+    store = SqlStore(f"{url}{authority}", clock=clock, password=lambda: PASSWORD)
+    store.commit(None, [event(1)])
+    query = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'distctl'"
+    assert set(server.sql(query)) == {(True,)}
+    store.close()
+    (tmp_path / "other.pem").write_text(make("another").pem)
+    assert "certificate verify failed" in refused(f"{url}{tmp_path / 'other.pem'}").message
+
+
+@pytest.mark.parametrize("wrong", ["sslmod=require", "sslmode=always", "connect_timeout=soon"])
+def test_a_parameter_that_nobody_knows(url, wrong):
+    error = refused(f"{url}&{wrong}")
+    assert wrong.partition("=")[0] in error.message
+    assert "`store.url`" in error.hint
 
 
 def test_a_user_that_may_not_make_tables(server, url):
@@ -194,6 +223,19 @@ def test_a_write_waits_for_another_one_and_says_so_in_the_end(server, url, store
         threading.Timer(0.5, psql.rollback).start()
         store.commit(None, [event(1)])
     assert [e.text for e in store.events()] == ["event 1"]
+
+
+@pytest.mark.nightly
+def test_a_write_gives_up_when_another_one_has_no_end(server, url, store):
+    store.open()
+    where = f"host={server.folder} port={server.port} user=boss dbname={name_in(url)}"
+    with psycopg.connect(where) as psql:
+        psql.execute("SELECT * FROM meta FOR UPDATE")
+        with pytest.raises(StoreError, match="another write has gone on for 10 s"):
+            store.commit(None, [event(1)])
+        psql.rollback()
+    store.commit(None, [event(2)])
+    assert [e.text for e in store.events()] == ["event 2"]
 
 
 @pytest.mark.parametrize(

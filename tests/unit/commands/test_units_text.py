@@ -10,7 +10,8 @@ from distctl.commands.files import write
 from distctl.commands.units import Manager, Unit
 
 TEXT = (
-    "unit\tserver-default\tab12\tyes\t93a0c134e380123b\tboot-1 4711 90210\nunit\trouter-main\tcd34\tno\t\t\n"
+    "unit\tserver-default\tab12\tyes\t93a0c134e380123b\tboot-1 4711 90210\t4\n"
+    "unit\trouter-main\tcd34\tno\t\t\t0\n"
 )
 
 
@@ -22,6 +23,7 @@ def test_a_running_and_a_stopped_unit():
             settings="93a0c134e380123b",
             process=Identity("boot-1", 4711, 90210),
             wanted_up=True,
+            restarts=4,
         ),
         "router-main": UnitSight("router-main", run_digest="cd34"),
     }

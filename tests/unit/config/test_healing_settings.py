@@ -22,7 +22,7 @@ def spec_of(tmp_path: Path, healing: str) -> Spec:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("", HealingSpec(rise=2, fall=3, reschedule_after=300.0, share=1 / 3)),
+        ("", HealingSpec(rise=2, fall=2, reschedule_after=300.0, share=1 / 3)),
         ("healing: {}", HealingSpec()),
         ("healing: {rise: 1, fall: 5}", HealingSpec(rise=1, fall=5)),
         ("healing: {reschedule_after: 90s}", HealingSpec(reschedule_after=90.0)),

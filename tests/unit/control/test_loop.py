@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rehearsal import node, spec
 
-from distctl.cluster.record import Record, Revision
+from distctl.cluster.record import Change, Record, Revision
 from distctl.cluster.snapshot import Snapshot
 from distctl.control.loop import HEARTBEAT, Loop
 from distctl.errors import DistctlError, StoreError
@@ -46,6 +46,7 @@ class FakeHelm:
     broken: DistctlError | None = None
     ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
     acted: list[str] = field(default_factory=list)
+    noted: list[Change] = field(default_factory=list)
     stood_down: bool = False
 
     def lead(self) -> str:
@@ -61,7 +62,10 @@ class FakeHelm:
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         self.acted += [decision.reason for decision in decisions]
-        return self.ends
+        return replace(self.ends, at=self.clock.now())
+
+    def note(self, news: Sequence[Change]) -> None:
+        self.noted += news
 
     def stand_down(self) -> None:
         self.stood_down = True

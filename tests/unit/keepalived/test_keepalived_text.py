@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from distctl.cluster.shared import AddressView, SharedAddress
 from distctl.cluster.spec import RouterId
 from distctl.commands import keepalived, units
 
 SHARED = SharedAddress("10.0.1.10", 51)
 VIEW = AddressView(
-    RouterId("main", "lb01"), "prod", SHARED, "eth0", "10.0.1.11", ("10.0.1.12", "10.0.1.13"), 8002
+    id=RouterId("main", "lb01"),
+    cluster="prod",
+    shared=SHARED,
+    interface="eth0",
+    source="10.0.1.11",
+    peers=("10.0.1.12", "10.0.1.13"),
+    check_port=8002,
+    client_ports=(8000, 8001),
 )
 UNIT = keepalived.unit("/var/lib/distctl/prod/lb01", "main")
 
@@ -61,7 +70,31 @@ def test_only_a_changed_configuration_is_read_anew_and_a_new_start_takes_old_add
 
 def test_what_a_look_says() -> None:
     boot = "0b0b"
-    text = f"holds\nunit\tkeepalived-main\tabc\tyes\tword\t{boot} 12 34\nunit\trouter-main\tabc\tyes\t\t\n"
+    text = (
+        f"holds\nunit\tkeepalived-main\tabc\tyes\tword\t{boot} 12 34\t0\nunit\trouter-main\tabc\tyes\t\t\t0\n"
+    )
     sight = keepalived.parse_look(VIEW.id, text)
     assert (sight.running, sight.settings, sight.holds, sight.error) == (True, "word", True, "")
     assert keepalived.parse_look(VIEW.id, "") == replace(sight, running=False, settings="", holds=False)
+
+
+def test_what_is_open_is_sent_on_and_nothing_that_this_place_knows() -> None:
+    script = keepalived.relay(UNIT, VIEW, "10.0.1.12")
+    assert "ip daddr @given tcp dport { 8000, 8001 } tcp flags & syn == 0 socket wildcard 1" in script
+    assert 'dup to 10.0.1.12 device "eth0" drop' in script
+    assert "elements = { 10.0.1.10 }" in script
+    assert script.index("delete table") < script.index("set given")
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_the_giver_answers_for_the_address_no_more_before_it_is_on_loopback(chained: bool) -> None:
+    script = keepalived.give_up(UNIT, VIEW, 2.2, chained=chained)
+    quiet = script.index("echo 2 > /proc/sys/net/ipv4/conf/eth0/arp_announce; then")
+    assert script.index("/arp_ignore &&") < quiet < script.index("ip addr add 10.0.1.10/32 dev lo")
+    assert script.index("dev lo") < script.index("printf %s '-50\n'"), "it is kept before it is given up"
+    assert ("nft delete table" in script) is not chained
+
+
+def test_a_loan_ends_once_nothing_is_open_and_the_place_takes_part_again() -> None:
+    assert "ss -Htn state established src 10.0.1.10" in keepalived.accept(UNIT, VIEW)
+    assert "ss -Htn" not in keepalived.accept(UNIT, replace(VIEW, yields=True))

@@ -12,7 +12,7 @@ from distctl.cluster.record import Health, Intent, Replica
 from distctl.cluster.router import RouterSight, SlotState
 from distctl.cluster.snapshot import ServerSight, Silence, Snapshot
 from distctl.cluster.spec import ServerId
-from distctl.policy.healing import gone_servers
+from distctl.policy.health import gone_servers
 from distctl.policy.mass import WITHIN, too_many
 
 A, B, C = (ServerId(name, "0") for name in "abc")
@@ -130,7 +130,7 @@ def test_one_server_alone_is_never_a_mass() -> None:
 
 
 def test_what_nobody_reaches_for_long_is_gone_and_its_replicas_are_placed_elsewhere() -> None:
-    watch = settled(healing=HealingSpec(reschedule_after=30))
+    watch = settled(healing=HealingSpec(fall=3, reschedule_after=30))
     watch.looks(32, a=LOST)
     assert [h.state for h in watch.health] == ["unreachable"]
     watch.look(a=LOST)
@@ -141,19 +141,19 @@ def test_what_nobody_reaches_for_long_is_gone_and_its_replicas_are_placed_elsewh
 
 
 def test_it_is_placed_elsewhere_never_where_the_file_says_so() -> None:
-    watch = settled(healing=HealingSpec(reschedule_after=None))
+    watch = settled(healing=HealingSpec(fall=3, reschedule_after=None))
     watch.looks(1000, a=LOST)
     assert [h.state for h in watch.health] == ["unreachable"]
 
 
 def test_a_controller_that_is_cut_off_itself_places_nothing_elsewhere() -> None:
-    watch = settled(healing=HealingSpec(reschedule_after=30))
+    watch = settled(healing=HealingSpec(fall=3, reschedule_after=30))
     watch.looks(500, a=LOST, b=silent(B, Silence.LOST))
     assert {h.state for h in watch.health} == {"unreachable"}
 
 
 def test_a_new_controller_counts_from_what_the_record_says() -> None:
-    watch = Watch(healing=HealingSpec(reschedule_after=30))
+    watch = Watch(healing=HealingSpec(fall=3, reschedule_after=30))
     away = Health(A, "unreachable", "no packet", watch.now - 100)
     watch.record = replace(watch.record, health={A: away})
     watch.look(a=LOST)

@@ -9,6 +9,7 @@ from plans import said, texts, waits
 from rehearsal import Operator, model, node, spec
 
 from distctl.cluster.record import Record
+from distctl.cluster.router import RouterSight
 from distctl.cluster.shared import AddressSight, SharedAddress
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId, RouterSpec, Spec
@@ -18,6 +19,8 @@ from distctl.testing.node import FakeUnit
 
 SHARED = SharedAddress("10.0.1.10", 51)
 ONE, TWO, THREE = (RouterId("main", f"lb{number}") for number in (1, 2, 3))
+
+OTHER = {"lb1": "lb2", "lb2": "lb1"}
 
 
 def facts(number: int) -> dict[str, str]:
@@ -69,11 +72,13 @@ def test_a_place_that_drains_gives_the_address_up_and_takes_part_again_afterward
     at = operator()
     at.up()
     (holder,) = holders(at)
-    why = dict(said(at.drain(holder)))[f"share address 10.0.1.10 at main@{holder}"]
-    assert why == "its place drains: another one takes the address first"
-    assert holders(at) == [{"lb1": "lb2", "lb2": "lb1"}[holder]]
+    plan = at.drain(holder)
+    give_up = f"give up address 10.0.1.10 at main@{holder}"
+    assert dict(said(plan))[give_up] == "its place drains: another one takes the address first"
+    assert waits(plan, give_up, f"leave what is open to 10.0.1.10 with {holder}, at main@{OTHER[holder]}")
+    assert holders(at) == [OTHER[holder]]
     at.undrain(holder)
-    assert holders(at) == [{"lb1": "lb2", "lb2": "lb1"}[holder]]
+    assert holders(at) == [OTHER[holder]]
     assert at.plan().empty
 
 
@@ -83,7 +88,10 @@ def test_a_place_that_leaves_is_spoken_with_until_it_is_pruned_and_then_gives_th
     at.spec = shared_spec("lb2", "lb3")
     assert at.plan().empty
     plan = at.up(prune=True)
-    assert waits(plan, "stop router main@lb1", "release the shared address of main@lb1")
+    assert waits(plan, "stop router main@lb1", "give up address 10.0.1.10 at main@lb1")
+    assert waits(plan, "release the shared address of main@lb1", "stop router main@lb1")
+    told = "share address 10.0.1.10 at main@lb2"
+    assert waits(plan, told, "release the shared address of main@lb1"), "it is spoken with until then"
     assert len(holders(at)) == 1
     assert "lb1" not in holders(at)
     assert at.plan().empty
@@ -154,10 +162,20 @@ def test_an_interface_that_is_named_may_have_another_network() -> None:
         ),
         (AddressSight(ONE, True, "s"), AddressSight(TWO, error="no answer"), "on no place", False),
         (AddressSight(ONE, True, "s", True), AddressSight(TWO), "on lb1", True),
+        (AddressSight(ONE, True, "s", True), AddressSight(TWO, True, "s-drawn-back"), "on lb1", True),
     ],
 )
 def test_who_has_the_address(one: AddressSight, two: AddressSight, state: str, whole: bool) -> None:
-    snapshot = Snapshot(0.0, addresses={ONE: one, TWO: two})
+    routers = {id: RouterSight(id, running=True) for id in (ONE, TWO)}
+    snapshot = Snapshot(0.0, routers=routers, addresses={ONE: one, TWO: two})
     (found,) = address_standings(shared_spec(), snapshot)
     assert (found.state, found.whole) == (state, whole)
-    assert bool(found.reason) is (not whole or not two.running)
+    assert bool(found.reason) is not (whole and bool(found.standby))
+
+
+def test_a_place_whose_router_is_dead_would_not_take_the_address() -> None:
+    addresses = {ONE: AddressSight(ONE, True, "s", True), TWO: AddressSight(TWO, True, "s")}
+    alive = Snapshot(0.0, routers={TWO: RouterSight(TWO, running=True)}, addresses=addresses)
+    dead = replace(alive, routers={TWO: RouterSight(TWO, running=False)})
+    standby = [address_standings(shared_spec(), snapshot)[0].standby for snapshot in (alive, dead)]
+    assert standby == [("lb2",), ()]

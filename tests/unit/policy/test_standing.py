@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rehearsal import ROUTER, model, node, spec
 
-from distctl.cluster.record import Intent, Pin, Record, Replica
+from distctl.cluster.record import Health, Intent, Pin, Record, Replica
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, NodeSight, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import PerDevice, ServerId
@@ -202,3 +202,24 @@ def test_without_a_router_the_record_says_who_serves() -> None:
     for slot, serving in ((READY, 1), (DRAIN, 0)):
         record = Record("r", replicas=frozenset({Replica(B, "digits", "d", slot)}))
         assert standing(alone, record, Snapshot(0.0, servers={B: server(B)})).models[0].serving == serving
+
+
+@pytest.mark.parametrize(
+    ("health", "state", "reason"),
+    [
+        (Health(A1, "hung", "timed out", 1.0), "hung", "timed out (for 9 s)"),
+        (Health(A1, "crash loop", "3 times down", 4.0), "crash loop", "3 times down (for 6 s)"),
+        (Health(A1, "ready", "", 1.0), "stopped", "refused"),  # nobody has judged it since
+        (Health(A1, "starting", "", 1.0), "stopped", "refused"),
+    ],
+)
+def test_what_a_controller_holds_of_a_silent_server_is_told(health: Health, state: str, reason: str) -> None:
+    record = replace(RECORD, health={A1: health})
+    snapshot = replace(seen(ServerSight(A1, error="refused")), at=10.0)
+    found = of("a", snapshot, record)
+    assert (found.state, found.reason) == (state, reason)
+
+
+def test_what_a_controller_held_counts_no_more_once_the_server_answers() -> None:
+    record = replace(RECORD, health={A1: Health(A1, "hung", "timed out", 1.0)})
+    assert of("a", seen(), record).state == "ready"

@@ -1,5 +1,7 @@
 """One look at a server comes to one word: what it says, what routers and its own node say."""
 
+from dataclasses import replace
+
 import pytest
 from rehearsal import ROUTER
 from wards import cluster, inside, router, silent, well, without
@@ -51,6 +53,15 @@ def test_what_one_look_says(name: str) -> None:
         nodes={"a": node} if node else {},
     )
     assert Evidence(record, snapshot).symptom(A).state == state
+
+
+def test_a_server_that_nothing_is_sent_to_yet_is_starting() -> None:
+    _, record = cluster()
+    closed = frozenset(replace(replica, slot=SlotState.OFF) for replica in record.replicas)
+    fresh = replace(record, replicas=closed)
+    assert Evidence(fresh, Snapshot(1.0, servers={A: REFUSED})).symptom(A).state == "starting"
+    empty = replace(record, replicas=frozenset())
+    assert Evidence(empty, Snapshot(1.0, servers={A: REFUSED})).symptom(A).state == "dead"
 
 
 def test_the_reason_names_who_reaches_it_and_what_happens_here() -> None:

@@ -36,7 +36,7 @@ def cluster(names: str = "abc", healing: HealingSpec | None = None) -> tuple[Spe
         replicas=frozenset(Replica(server, "digits", "1", SlotState.READY) for server in servers),
         routers=frozenset({ROUTER}),
     )
-    return replace(wanted, healing=healing or HealingSpec()), record
+    return replace(wanted, healing=healing or HealingSpec(fall=3)), record
 
 
 def well(server: ServerId) -> ServerSight:

@@ -83,3 +83,8 @@ def test_what_the_url_says_of_the_connection_wins():
     told = server.arguments(parse("postgresql://u@db/d?connect_timeout=2&sslmode=verify-full"))
     assert "connect_timeout" not in told
     assert told["tcp_user_timeout"] == 15_000
+
+
+def test_a_file_that_another_process_keeps_locked_is_told_as_such():
+    error = in_our_words(sqlite3.OperationalError("database is locked"), make_url("sqlite:////var/prod.db"))
+    assert "fuser /var/prod.db" in error.hint

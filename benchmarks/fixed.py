@@ -1,0 +1,88 @@
+"""Servers that answer at once and always the same, so that a router alone is measured; and routers over them.
+
+nginx stands for Triton: it reads the body of a request and answers what is written here. REST only.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.peers import WHERE, Target, process
+from benchmarks.work import PORTS
+from distctl.adapters.haproxy import HaproxyRouter
+from distctl.adapters.local import LocalConnector
+from distctl.cluster.router import Pool, RouterView, Slot, SlotState
+from distctl.cluster.spec import Connection, Node, RouterId, ServerId
+
+SERVERS = ((PORTS + 920, PORTS + 921), (PORTS + 930, PORTS + 931))  # nothing listens for gRPC
+MODEL = "floats"
+ANSWER = """\
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_max_body_size 0;
+  keepalive_requests 1000000000;
+  server {{
+    listen 127.0.0.1:{port};
+    default_type application/json;
+    return 200 '{{"outputs":[{{"name":"OUTPUT0","datatype":"FP32","shape":[1],"data":[1]}}]}}';
+  }}
+}}
+"""
+
+
+@contextmanager
+def answering(folder: Path) -> Iterator[None]:
+    """The two servers for as long as the block runs. Raises RuntimeError without nginx."""
+    nginx = shutil.which("nginx", path=WHERE)
+    if nginx is None:
+        raise RuntimeError("nginx is not installed: it stands for the servers here")
+    with ExitStack() as stack:
+        for port, _ in SERVERS:
+            own = folder / f"server-{port}"
+            own.mkdir(parents=True)
+            (own / "nginx.conf").write_text(ANSWER.format(folder=own, port=port))
+            words = [nginx, "-c", str(own / "nginx.conf"), "-e", str(own / "error.log")]
+            stack.enter_context(process(words, port))
+        yield
+
+
+def view(name: str, port: int, **settings: object) -> RouterView:
+    """A router of that name over the two servers, as an inventory with no more than its places makes it."""
+    slots = tuple(
+        Slot(ServerId(f"n{number}", "0"), "127.0.0.1", *ports, SlotState.READY)
+        for number, ports in enumerate(SERVERS)
+    )
+    made = {"pools": (Pool(MODEL, slots),), "needed": (MODEL,), **settings}
+    return RouterView(RouterId(name, "here"), "benchmark", "127.0.0.1", port, port + 1, port + 2, **made)  # type: ignore[arg-type]
+
+
+@contextmanager
+def router(folder: Path, wanted: RouterView) -> Iterator[Target]:
+    """distctl's router for a view, for as long as the block runs."""
+    connector = LocalConnector(Node("here", Connection.LOCAL, "127.0.0.1", "127.0.0.1"))
+    control = HaproxyRouter(
+        connector,
+        wanted.id,
+        str(folder),
+        lambda script, tried, deadline: connector.run(script, tried=tried, deadline=deadline),
+    )
+    try:
+        control.apply(wanted, deadline=20)
+        unit = folder / "units" / f"router-{wanted.id.router}" / "pid"
+        lines = dict(line.split("=", 1) for line in unit.read_text().splitlines())
+        yield Target(wanted.id.router, wanted.http_port, wanted.grpc_port, int(lines["process"].split()[1]))
+    finally:
+        control.stop(deadline=1.0)

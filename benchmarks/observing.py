@@ -1,0 +1,128 @@
+"""One controller of many servers, as a process of its own:
+
+    python -m benchmarks.observing FOLDER SERVERS PORT SECONDS
+
+It is the real loop, session, record and poller, for an inventory of servers that run without us; only what it
+decides is not carried out. Prints what it cost, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from distctl.adapters.clock import SystemClock
+from distctl.app.compose import open_inventory, read_inventory
+from distctl.app.controller import THREADS, Controller
+from distctl.cluster.record import Change, Replica, Revision, SetReplica, SetRevision
+from distctl.cluster.router import SlotState
+from distctl.cluster.spec import nth_server
+from distctl.config import Inventory
+from distctl.control.loop import Loop
+from distctl.policy.decision import Decision, Ended, Seen
+from distctl.testing.many import MODELS, address
+
+WARM = 8.0  # seconds that are not counted: imports, first connections
+
+
+class Watched(Controller):
+    """Carries nothing out, and notes how long its looks take and how old the oldest sight is."""
+
+    looks: list[float]
+    ages: list[float]
+
+    def look(self) -> Seen | None:
+        """As the controller's."""
+        begun = time.perf_counter()
+        seen = super().look()
+        self.looks.append(time.perf_counter() - begun)
+        if seen is not None:
+            self.ages.append(time.time() - min(s.at for s in seen.snapshot.servers.values()))
+            self.silent = sum(bool(sight.error) for sight in seen.snapshot.servers.values())
+        return seen
+
+    def act(self, decisions: Sequence[Decision]) -> Ended:
+        """Nothing."""
+        return Ended(time.time(), text=f"{len(decisions)} decisions")
+
+
+FILE = """\
+version: 1
+cluster: bench
+runtime: {kind: external}
+nodes: {one: {address: 127.0.0.1}}
+models: {digits: {source: "node:/srv/d"}, chat: {source: "node:/srv/c"}, xray: {source: "node:/srv/x"}}
+"""
+
+
+def inventory_of(folder: Path, servers: int, port: int) -> Inventory:
+    """So many nodes with a server each; not by a file, to which all of 127.0.0.0/8 is one machine."""
+    file = folder / "cluster.yaml"
+    file.write_text(FILE)
+    found = read_inventory(file)
+    (one,) = found.spec.nodes
+    hosts = {f"n{number:05}": address(number) for number in range(servers)}
+    nodes = tuple(
+        replace(one, name=name, address=host, serve_address=host, servers=(nth_server(name, host, port, 0),))
+        for name, host in hosts.items()
+    )
+    models = tuple(replace(model, replicas=servers) for model in found.spec.models)
+    return replace(found, spec=replace(found.spec, nodes=nodes, models=models))
+
+
+def remember(inventory: Inventory) -> None:
+    """Write the record that an `up` would have left: the revision, and every replica ready."""
+    with open_inventory(inventory, warn=lambda _: None) as session:
+        changes: list[Change] = [SetRevision(Revision(1, session.spec_document(), "bench", time.time()))]
+        for server in session.spec.servers:
+            changes += [SetReplica(Replica(server.id, model, "", SlotState.READY)) for model in MODELS]
+        session.store.commit(None, changes)
+
+
+def main(folder: str, servers: str, port: str, seconds: str) -> None:
+    """Watch for some seconds and print the cost."""
+    inventory = inventory_of(Path(folder), int(servers), int(port))
+    remember(inventory)
+    end = [time.monotonic() + WARM + float(seconds)]
+    said: list[str] = []
+    controller = Watched(
+        inventory,
+        warn=lambda _: None,
+        say=lambda kind, text: said.append(f"{kind} {text}"),
+        stopping=lambda: time.monotonic() > end[0],
+    )
+    controller.looks, controller.ages, controller.silent = [], [], 0
+    with closing(controller), ThreadPoolExecutor(THREADS + 1) as pool:
+        loop = Loop(controller, SystemClock(), controller._say, controller._stopping, pool)
+        running = pool.submit(loop.run)
+        time.sleep(WARM)
+        controller.looks, controller.ages = [], []
+        before, began = time.process_time(), time.monotonic()
+        running.result()
+        spent, passed = time.process_time() - before, time.monotonic() - began
+    print(
+        json.dumps(
+            {
+                "share": spent / passed,
+                "look": statistics.median(controller.looks),
+                "slowest": max(controller.looks),
+                "age": max(controller.ages),
+                "looks": len(controller.looks) / passed,
+                "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "silent": controller.silent,
+                "said": said[-3:],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,82 @@
+"""A planned move of a shared address: what was open to the place that gives it up stays with that place.
+
+The address moves, TCP connections do not. So the place that gives it up keeps the address on its loopback
+interface, where it tells nobody in the network of it, and goes on with its connections; the other places send
+on to it what belongs to no connection of theirs. Without nftables there the address moves all the same, and
+what was open ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from distctl.cluster.shared import AddressView
+from distctl.commands.files import quote
+from distctl.commands.units import Unit
+
+KEPT = "10m"  # after the last packet that was sent on: as long as a router lets a stream be silent by default
+LOAN = "loan"  # the file that says how the interface answered before
+UNRELAYED = "unrelayed"
+
+
+def lend(unit: Unit, view: AddressView) -> str:
+    """A script that keeps the address for open connections alone: nobody is answered that it is here."""
+    arp = f"/proc/sys/net/ipv4/conf/{view.interface}"
+    return f"""cd {quote(unit.folder)} || exit 1
+[ -e {LOAN} ] || cat {arp}/arp_ignore {arp}/arp_announce > {LOAN}
+if echo 1 > {arp}/arp_ignore && echo 2 > {arp}/arp_announce; then
+    ip addr add {view.shared.address}/32 dev lo 2>/dev/null
+fi
+"""
+
+
+def end_loan(unit: Unit, address: str) -> str:
+    """A script that makes the place be as it was before it gave the address up."""
+    return f"""if [ -e {quote(unit.folder)}/{LOAN} ]; then
+    ip addr del {address}/32 dev lo 2>/dev/null
+    interface=$(sed -n 's/^ *interface //p' {quote(unit.folder)}/keepalived.conf)
+    {{ read -r ignore; read -r announce; }} < {quote(unit.folder)}/{LOAN}
+    echo "$ignore" > "/proc/sys/net/ipv4/conf/$interface/arp_ignore"
+    echo "$announce" > "/proc/sys/net/ipv4/conf/$interface/arp_announce"
+    rm -f {quote(unit.folder)}/{LOAN}
+fi
+"""
+
+
+def end_idle_loan(unit: Unit, address: str) -> str:
+    """The same, unless a connection is still open there."""
+    return f"""if [ -z "$(ss -Htn state established src {address} 2>&1)" ]; then
+{end_loan(unit, address)}fi
+"""
+
+
+def relay(unit: Unit, view: AddressView, giver: str) -> str:
+    """A script that has this place send on to `giver`, an address, what belongs to no connection of its own.
+
+    It ends by itself a while after the last packet. The script prints `unrelayed` where that cannot be had.
+    """
+    ports = ", ".join(map(str, view.client_ports))
+    table = _table(unit)
+    rules = f"""table ip {table}
+delete table ip {table}
+table ip {table} {{
+    set given {{
+        type ipv4_addr; flags dynamic,timeout; timeout {KEPT}; elements = {{ {view.shared.address} }}
+    }}
+    chain arriving {{
+        type filter hook prerouting priority -300; policy accept;
+        ip daddr @given tcp dport {{ {ports} }} tcp flags & syn == 0 socket wildcard 1 \
+            update @given {{ ip daddr }} dup to {giver} device "{view.interface}" drop
+    }}
+}}
+"""
+    return f"printf %s {quote(rules)} | nft -f - >&2 || echo {UNRELAYED}\n"
+
+
+def unrelay(unit: Unit) -> str:
+    """A script that ends that."""
+    return f"nft delete table ip {_table(unit)} 2>/dev/null; true\n"
+
+
+def _table(unit: Unit) -> str:
+    return f"distctl_{hashlib.sha256(unit.folder.encode()).hexdigest()[:12]}"
