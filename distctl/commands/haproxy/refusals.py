@@ -39,6 +39,7 @@ ADMISSION = {
     "full": Refusal(429, "too many requests wait for this model already", 8, LATER),
     "waited": Refusal(503, "no server was ready and free for this request in time", 14, LATER),
 }
+HOLD = {"held": Refusal(503, "no server is ready for this request", 14, {"retry-after": "5"})}
 KEYS = {
     "key": Refusal(
         401, "this router needs an API key: Authorization: Bearer KEY", 16, {"www-authenticate": "Bearer"}
@@ -60,7 +61,7 @@ LIMITS = {
     "length": Refusal(411, "this router needs the length of a request: Content-Length", 3, {}),
     "headers": Refusal(431, "the headers are larger than this router takes", 8, {}),
 }
-REFUSALS = {**ADMISSION, **KEYS, **SHARE, **LIMITS}
+REFUSALS = {**ADMISSION, **HOLD, **KEYS, **SHARE, **LIMITS}
 
 
 def grpc_files(view: RouterView) -> dict[str, str]:
@@ -68,6 +69,7 @@ def grpc_files(view: RouterView) -> dict[str, str]:
     admits = any(pool.admission for pool in view.pools)
     used = {
         **(ADMISSION if admits else {}),
+        **(HOLD if any(pool.hold for pool in view.pools) else {}),
         **(KEYS if view.keys is not None else {}),
         **(SHARE if admits and view.keys is not None else {}),
         **({"body": LIMITS["body"]} if view.limits.body else {}),
