@@ -14,10 +14,11 @@ from typing import Protocol
 
 from distctl.cluster.content import Archive, Folder
 from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
 from distctl.cluster.snapshot import Instant, NodeSight, Owner, ReplicaSight, Silence
-from distctl.cluster.spec import Endpoint, Server
+from distctl.cluster.spec import Endpoint, LogSpec, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,12 @@ class RouterControl(Protocol):
 
     def glance(self) -> RouterSight:
         """The same without what lies on the disk there (`config`, `lost`): cheap enough for each second."""
+
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """The newest lines of its log of requests that are asked for, from a position on ("": the oldest).
+
+        Raises NodeError.
+        """
 
     def stop(self, *, deadline: float) -> None:
         """Stop it once nothing is in flight, and remove what was put there."""

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from distctl.cli.options import InventoryFile
+from distctl.cli.router_prometheus import prometheus
 
 app = typer.Typer(help="The routers of the inventory.", no_args_is_help=True)
+app.command("prometheus")(prometheus)
 
 
 @app.command("config")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import Pool, RouterSight, RouterView, SlotSight, SlotState
 from distctl.cluster.snapshot import ModelState, ReplicaSight, Service, Silence
-from distctl.cluster.spec import RouterId, ServerId
+from distctl.cluster.spec import LogSpec, RouterId, ServerId
 from distctl.errors import RouterError, TritonError
 from distctl.testing.calls import Calls
 
@@ -156,6 +157,7 @@ class FakeRouter:
         self.in_flight: dict[Place, int] = {}
         self.queued: dict[Place, int] = {}
         self.ending = 1
+        self.log: list[str] = []
         self.reloads = 0
         self.reachable = True
         self._calls, self._healthy, self._structure = calls or Calls(), healthy, structure or pools_of
@@ -174,6 +176,13 @@ class FakeRouter:
                 return "reloaded"
             changed = len(states(view).items() - states(before).items())
             return f"{changed} slots set" if changed else "nothing to do"
+
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """The lines of `log`, whichever are asked for. Raises RouterError when `reachable` is False."""
+        with self._calls.look(f"{self.id}: requests"):
+            self._answer()
+            lines = self.log[int(position or 0) :]
+            return Page(tuple(lines[-newest:]), str(len(self.log)))
 
     def glance(self) -> RouterSight:
         """As `look`; nothing of a fake lies on a disk."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import Lost
 from distctl.cluster.spec import LogSpec
 from distctl.commands import units
@@ -14,6 +15,7 @@ from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, access, lost, pla
 from distctl.errors import RouterError
 from distctl.ports import Connector, Result
 
+LONGEST_READ = 60.0  # seconds; a gigabyte is read in ten
 Change = Callable[[str, str, float], Result]  # script, what it is for, deadline in seconds
 
 
@@ -52,9 +54,18 @@ class RouterFolder:
         self._do(script, "checking the router's configuration", deadline)
         return True
 
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """The newest lines of the log of requests from a position on."""
+        script = access.reader(log, self._unit.folder, self._journal_name, wanted, position, newest)
+        tried = "reading the router's log of requests"
+        return access.page(self._connector.run(script, tried=tried, deadline=LONGEST_READ).stdout, position)
+
+    @property
+    def _journal_name(self) -> str:
+        return access.journal_name(self._unit.root, self._unit.name)
+
     def _keeper(self, log: LogSpec) -> str:
-        name = access.journal_name(self._unit.root, self._unit.name)
-        return access.keeper(log, self._unit.folder, name) if log.written else ""
+        return access.keeper(log, self._unit.folder, self._journal_name) if log.written else ""
 
     def write_health(self, text: str, deadline: float) -> None:
         """Leave for the next worker which slots run."""

@@ -9,8 +9,9 @@ from dataclasses import replace
 from distctl.adapters.haproxy.folder import Change, RouterFolder
 from distctl.adapters.haproxy.living import tell_living
 from distctl.adapters.haproxy.master import TIMEOUT, Master, Reading
+from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView, SlotSight
-from distctl.cluster.spec import RouterId, ServerId
+from distctl.cluster.spec import LogSpec, RouterId, ServerId
 from distctl.commands import units
 from distctl.commands.files import quote
 from distctl.commands.haproxy import Group, Rendered, groups_of, place, render, steps, wire
@@ -94,6 +95,10 @@ class HaproxyRouter:
             old_workers=seen.processes.old,
             held=_held(seen),
         )
+
+    def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
+        """What its log of requests has; see `ports.RouterControl`."""
+        return self._folder.requests(log, wanted, position, newest)
 
     def stop(self, *, deadline: float) -> None:
         """Take no new connection, let what is in flight end up to the deadline, stop, remove the folder."""

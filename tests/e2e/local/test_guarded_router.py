@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +89,30 @@ def test_unfit_certificate_is_refused_before_anything_changes(cluster: LocalClus
         assert "routers.main.tls.key is the key of another certificate" in refused.err
     finally:
         key.write_text(good)
+
+
+def test_log_of_requests_names_the_key_and_is_followed_until_ctrl_c(cluster: LocalCluster) -> None:
+    file = key_file(cluster, "told")
+    follower = cluster.begin("logs", "main", "-f", "--key", "told", "-o", "json")
+    assert follower.stdout is not None
+    cluster.run("infer", "digits", "--grpc", "--key-file", str(file))
+    said = json.loads(follower.stdout.readline())
+    assert (said["router"], said["key"], said["model"]) == ("main@local", "told", "digits")
+    assert (said["protocol"], said["how"], said["tries"]) == ("grpc", "", 1)
+    follower.send_signal(signal.SIGINT)
+    out, err = follower.communicate(timeout=20)
+    assert (follower.returncode, out, err) == (0, "", "")
+    cluster.run("infer", "digits", check=1)  # without a key
+    (row,) = cluster.run("logs", "main", "--errors", "--since", "1m", "-n", "1").out.splitlines()
+    assert " 401 " in row and "the router answered itself" in row
+    everything = cluster.run("logs", "main").out
+    assert "Server any:r/n1.0 is UP" in everything and f"key told, {said['request']}" in everything
+    assert said["server"] in cluster.run("logs", "main", "--request", said["request"]).out
+    secret = file.read_text().strip().encode()
+    folder = cluster.root("local") / "units" / "router-main"
+    assert not any(secret in log.read_bytes() for log in folder.glob("*log*"))
+    assert "soon" in cluster.run("logs", "main", "--slow", "soon", check=2).err
+    assert "is no router" in cluster.run("logs", "n1", "--errors", check=2).err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")

@@ -18,7 +18,9 @@ from router_load import Load
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
+from distctl.cluster.requests import Wanted
 from distctl.cluster.spec import LogSpec
+from distctl.commands.haproxy.access import told
 
 MIB = 1024 * 1024
 
@@ -192,3 +194,47 @@ def test_router_without_a_log_says_nothing_and_is_given_one_by_a_reload(
     assert "reloaded" not in router.apply()
     router.infer(x_request_id="yes-2")
     line_of(router, "yes-2")
+
+
+def asked(router: Router, position: str = "", newest: int = 100, **wanted: object) -> tuple[list[str], str]:
+    """The ids of the requests that a router tells of, and where to go on."""
+    page = router.control.requests(router.view.log, Wanted(**wanted), position, newest)
+    return [json.loads(line)["request"] for line in page.lines], page.position
+
+
+def test_requests_are_picked_on_the_place_and_read_on_from_where_they_ended(logging: Router) -> None:
+    for name in ("a-1", "a-2", "b-1"):
+        logging.infer(model="digits" if name[0] == "a" else "seq", x_request_id=name)
+    logging.infer(model="none", x_request_id="c-404")
+    logging.infer(x_request_id="d-slow", x_delay="300")
+    logging.infer(x_request_id="e-lost", x_drop="1")
+    line_of(logging, "e-lost")
+    everything, position = asked(logging)
+    assert everything == ["a-1", "a-2", "b-1", "c-404", "d-slow", "e-lost"]
+    assert asked(logging, newest=2)[0] == ["d-slow", "e-lost"]
+    assert asked(logging, model="seq")[0] == ["b-1"]
+    assert asked(logging, request="a-")[0] == ["a-1", "a-2"]
+    assert asked(logging, errors=True)[0] == ["c-404", "e-lost"]
+    assert asked(logging, slow=250)[0] == ["d-slow"]
+    assert asked(logging, slow=250, errors=True)[0] == []
+    assert asked(logging, key="ci")[0] == []
+    at = json.loads((logging.folder / "access.log").read_text().splitlines()[4])
+    assert asked(logging, since=at["at"] + at["total"] / 1000 - 0.01)[0] == ["d-slow", "e-lost"]
+    found = told(logging.view.id, (logging.folder / "access.log").read_text().splitlines()[5])
+    assert found and found.failed and found.tries == 2 and found.status == 502
+    assert found.how == "the server hung up or refused before the answer began"
+    assert asked(logging, position) == ([], position)
+    with (logging.folder / "access.log").open("a") as file:  # the half of a line, then its rest
+        file.write('{"request":"half",')
+        file.flush()
+        assert asked(logging, position) == ([], position)
+        file.write('"total":1}\n')
+    assert asked(logging, position)[0] == ["half"]
+    _, position = asked(logging)
+    (logging.folder / "access.log").rename(logging.folder / "access.log.1")
+    with (logging.folder / "access.log.1").open("a") as file:
+        file.write('{"request":"before"}\n')
+    (logging.folder / "access.log").write_text('{"request":"behind"}\n')
+    ids, position = asked(logging, position)
+    assert ids == ["before", "behind"]
+    assert asked(logging, position)[0] == []

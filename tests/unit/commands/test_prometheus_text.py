@@ -1,0 +1,76 @@
+"""What a Prometheus is given, as text."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from rehearsal import Rehearsal, model, node, spec
+
+from distctl.app.targets import targets
+from distctl.cluster.spec import Endpoint, RouterId
+from distctl.commands.haproxy.kinds import KINDS
+from distctl.commands.prometheus import Target, rules, scrape
+from distctl.errors import InputError
+from distctl.testing import FakeCluster
+
+TARGETS = [
+    Target(RouterId("main", "lb01"), Endpoint("fd00::1", 8002)),
+    Target(RouterId("b", "local"), Endpoint("h", 1)),
+]
+
+
+def relabelled(metric: dict[str, str]) -> dict[str, str]:
+    """A series' labels after the rules of the scrape, as Prometheus applies them."""
+    (job,) = yaml.safe_load(scrape("prod", TARGETS))["scrape_configs"]
+    for rule in job["metric_relabel_configs"]:
+        value = ";".join(metric.get(name, "") for name in rule["source_labels"])
+        if found := re.fullmatch(rule["regex"], value):
+            if rule.get("action") == "drop":
+                return {}
+            metric = {**metric, rule["target_label"]: found.expand(rule["replacement"].replace("$", "\\"))}
+    return metric
+
+
+def test_each_router_is_scraped_on_its_place_under_its_name() -> None:
+    (job,) = yaml.safe_load(scrape("prod", TARGETS))["scrape_configs"]
+    asked = [
+        (one["targets"], one["labels"]["cluster"], one["labels"]["router"]) for one in job["static_configs"]
+    ]
+    assert asked == [(["[fd00::1]:8002"], "prod", "main@lb01"), (["h:1"], "prod", "b@local")]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.suffix)
+def test_pool_of_each_kind_is_taken_apart(kind) -> None:
+    name = "a_model_r"  # like a pool itself
+    labels = relabelled(
+        {"__name__": "haproxy_server_up", "proxy": name + kind.suffix, "server": "gpu-1.gpu0"}
+    )
+    assert (labels["model"], labels["protocol"], labels["kind"]) == (name, kind.protocol, kind.what)
+    assert (labels["node"], labels["server"]) == ("gpu-1", "gpu-1/gpu0")
+
+
+@pytest.mark.parametrize("proxy", ["clients", "ops", "any:r", "any:g", "refused:g", "keys:digits_r", "self"])
+def test_what_is_no_pool_has_no_model(proxy: str) -> None:
+    assert not {"model", "protocol", "kind"} & relabelled({"__name__": "haproxy_x", "proxy": proxy}).keys()
+
+
+def test_states_of_checks_are_left_out() -> None:
+    assert relabelled({"__name__": "haproxy_server_check_status", "proxy": "m_r", "server": "n.0"}) == {}
+
+
+def test_rules_have_names_of_their_own() -> None:
+    names = [rule["record"] for group in yaml.safe_load(rules())["groups"] for rule in group["rules"]]
+    assert len(set(names)) == len(names) and all(
+        re.fullmatch(r"[a-z_]+:distctl_[a-z_]+:[a-z0-9]+", n) for n in names
+    )
+
+
+def test_targets_are_where_the_routers_listen() -> None:
+    wanted = spec([node("n1")], [model("digits")])
+    (found,) = targets(Rehearsal(FakeCluster(wanted), wanted))
+    assert found == Target(RouterId("main", "lb"), Endpoint("127.0.0.1", 8002))
+    bare = spec([node("n1")], [], routers=False)
+    with pytest.raises(InputError, match="no router"):
+        targets(Rehearsal(FakeCluster(bare), bare))
