@@ -90,8 +90,8 @@ def test_each_time_out_stands_where_it_is_meant() -> None:
     assert said("timeout server", seen) == answer | silence
     assert said("timeout queue", seen) == dict.fromkeys(SUFFIXES, "2000ms")
     assert said("timeout connect", seen) == dict.fromkeys(SUFFIXES[:6], "300ms") | {
-        "_rh": "500ms",
-        "_gh": "500ms",
+        "_rh": "300ms",
+        "_gh": "300ms",
     }
     text = render(seen).files[CONFIG]
     assert " admin.sock m=60\n" in text and "timeout client 91s" in text
