@@ -5,19 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from controlled import Controller, ask_server
+from controlled import Controller
 from local_cluster import LocalCluster, local_cluster, wait_until
 
 Figure = Callable[[str], None]
 CLIENTS = 50
 LOADS = 2.0  # seconds that the model's own initialisation takes
-AIM = 0.5  # seconds from zero to the first answer beyond Triton's own load
+AIM = 5.0  # seconds from zero to the first answer beyond Triton's own load, where others use the cores too
+OWN = "nv_model_load_duration_secs"
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +71,15 @@ def by_grpc(cluster: LocalCluster, number: int) -> float:
 
 
 def own_load(cluster: LocalCluster) -> float:
-    """How long Triton itself takes to load the model, on a server that has it not."""
-    begun = time.monotonic()
-    ask_server(cluster, "n3", "repository/models/slowload/load")
-    took = time.monotonic() - begun
-    ask_server(cluster, "n3", "repository/models/slowload/unload")
-    return took
+    """The seconds that Triton itself says it needed to load the model, where it is loaded."""
+    found = []
+    for node in cluster.nodes:
+        port = cluster.spec["nodes"][node]["servers"]["ports"] + 2
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        mine = (line for line in lines if line.startswith(OWN) and '"slowload"' in line)
+        found += [float(line.split()[-1]) for line in mine]
+    return max(found)
 
 
 def test_the_count_follows_the_load_up_and_down_and_nothing_fails(
@@ -83,7 +88,7 @@ def test_the_count_follows_the_load_up_and_down_and_nothing_fails(
     with cluster.load("digits:http", "digits:grpc") as few:
         with cluster.load("digits:http*4", "digits:grpc*4") as many:
             begun = time.monotonic()
-            wait_until(lambda: count(cluster, "digits") == 3, "three replicas under load", 20)
+            wait_until(lambda: count(cluster, "digits") == 3, "three replicas under load", 40)
             figure(f"from 1 to 3 replicas {time.monotonic() - begun:.1f} s after the load began")
         many.report.require_whole()
         wait_until(lambda: count(cluster, "digits") < 3, "fewer once the load is gone", 40)
@@ -108,4 +113,4 @@ def test_a_model_at_zero_answers_fifty_clients_at_once(
     figure(f"Triton's own load of that model: {own:.2f} s")
     wait_until(lambda: count(cluster, "slowload") == 0, "it sleeps again", 40)
     assert any("slowload" in said and "first server" in said for said in controller.said("decision"))
-    assert came[0] < own + AIM + 10
+    assert came[0] < own + AIM
