@@ -5,21 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from controlled import Controller
+from controlled import Controller, ask_server
 from local_cluster import LocalCluster, local_cluster, wait_until
 
 Figure = Callable[[str], None]
 CLIENTS = 50
 LOADS = 2.0  # seconds that the model's own initialisation takes
 AIM = 5.0  # seconds from zero to the first answer beyond Triton's own load, where others use the cores too
-OWN = "nv_model_load_duration_secs"
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +69,12 @@ def by_grpc(cluster: LocalCluster, number: int) -> float:
 
 
 def own_load(cluster: LocalCluster) -> float:
-    """The seconds that Triton itself says it needed to load the model, where it is loaded."""
-    found = []
-    for node in cluster.nodes:
-        port = cluster.spec["nodes"][node]["servers"]["ports"] + 2
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        mine = (line for line in lines if line.startswith(OWN) and '"slowload"' in line)
-        found += [float(line.split()[-1]) for line in mine]
-    return max(found)
+    """The seconds that Triton itself needs to load the model, where it is loaded."""
+    node = next(node for node in cluster.nodes if cluster.serves(node, "slowload"))
+    ask_server(cluster, node, "repository/models/slowload/unload")
+    begun = time.monotonic()
+    ask_server(cluster, node, "repository/models/slowload/load")
+    return time.monotonic() - begun
 
 
 def test_the_count_follows_the_load_up_and_down_and_nothing_fails(
