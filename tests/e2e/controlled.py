@@ -43,7 +43,7 @@ class Controller:
     def __enter__(self) -> Controller:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self.end()
