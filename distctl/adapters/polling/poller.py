@@ -121,7 +121,7 @@ class Poller:
         for key in self._tasks.keys() - wanted:
             self._tasks.pop(key).cancel()
             self._hurried.pop(key)
-        for key in wanted - self._tasks.keys():
+        for key in wanted - {key for key, task in self._tasks.items() if not task.done()}:
             self._hurried[key] = asyncio.Event()
             self._tasks[key] = self._loop.create_task(self._watching(key))
 
