@@ -223,6 +223,7 @@ def test_requests_are_picked_on_the_place_and_read_on_from_where_they_ended(logg
     found = told(logging.view.id, (logging.folder / "access.log").read_text().splitlines()[5])
     assert found and found.failed and found.tries == 2 and found.status == 502
     assert found.how == "the server hung up or refused before the answer began"
+    wait_for(lambda: [one.request for one in logging.look().lost] == ["e-lost"], "the loss to be named too")
     assert asked(logging, position) == ([], position)
     with (logging.folder / "access.log").open("a") as file:  # the half of a line, then its rest
         file.write('{"request":"half",')
