@@ -70,7 +70,7 @@ def give_up(work: Work, router: RouterId, why: str) -> set[int]:
     takers = [
         other
         for other, _ in _sights(work, running=True)
-        if other.router == router.router and other != router and not work.wish.addresses[other].yields
+        if sight.holds and other.router == router.router and not work.wish.addresses[other].yields
     ]
     needs = {
         work.draft.add(RelayConnections(taker, address, router), f"{router.place} gives the address up")

@@ -70,7 +70,7 @@ table ip {table} {{
     }}
 }}
 """
-    return f"printf %s {quote(rules)} | nft -f - >&2 || echo {UNRELAYED}\n"
+    return f"PATH=$PATH:/usr/sbin:/sbin\nprintf %s {quote(rules)} | nft -f - >&2 || echo {UNRELAYED}\n"
 
 
 def unrelay(unit: Unit) -> str:

@@ -98,10 +98,12 @@ class Pair:
 
     def standby(self) -> None:
         """Wait until the place that has not the address would take it."""
-        self.operator.run("status", "--check", "--wait", "20s")
-        until = time.monotonic() + 15
-        while not self.operator.status()["addresses"][0]["observed"]["standby"]:
-            assert time.monotonic() < until
+        until = time.monotonic() + 40
+        while not (
+            (seen := self.operator.status())["healthy"] and seen["addresses"][0]["observed"]["standby"]
+        ):
+            assert time.monotonic() < until, seen
+            time.sleep(0.5)
         time.sleep(1.5)  # a router that is just back has to be asked, and a keepalived to listen for a while
 
     def write(self, **router: Any) -> None:
