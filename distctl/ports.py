@@ -181,13 +181,19 @@ class RouterControl(Protocol):
 
         Writes and checks the configuration first, then launches, reloads (another structure) or tells the
         socket (other states), and reads back. A slot that becomes ready takes requests only after its check
-        passed.
+        passed. A view that is draining launches nothing, and leaves a router alone that is ending.
 
         Raises RouterError, NodeError.
         """
 
     def look(self) -> RouterSight:
         """What the router is now, every worker counted. An answer that does not come is in `error`."""
+
+    def close(self) -> None:
+        """Take no new connection, and say so on those that are there; it ends with the last of them."""
+
+    def halt(self) -> None:
+        """End it now, whatever is in flight; what was put there stays, and no boot starts it."""
 
     def glance(self) -> RouterSight:
         """The same without what lies on the disk there (`config`, `lost`): cheap enough for each second."""

@@ -37,6 +37,7 @@ from distctl.control.journal import journal
 from distctl.control.perform import Job
 from distctl.errors import DistctlError, LeaseHeld, NodeError
 from distctl.policy.diff import diff
+from distctl.policy.lives import count_name, gone
 from distctl.policy.plan import Plan
 from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
 from distctl.policy.wish import Wish
@@ -190,6 +191,7 @@ def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, p
 
 def _ended_pins(session: Session, record: Record) -> list[Change]:
     files = {model.name: model.replicas for model in session.spec.models}
+    files |= {count_name(router.name): len(router.on) for router in session.spec.routers}
     return [DropPin(m) for m, pin in record.pins.items() if files.get(m) not in (None, pin.over)]
 
 
@@ -302,6 +304,7 @@ def _job(
         cleared={node.name: session.document(node) for node in session.spec.nodes},
         force=force,
         drain_seconds=drain_seconds,
+        lame_ducks={r: session.routed.router(r.router).lame_duck for r in session.routed.router_ids},
         addresses=prepared.wish.addresses,
     )
 
@@ -309,12 +312,15 @@ def _job(
 def _told(session: Session, prepared: Prepared) -> tuple[RouterId, ...]:
     """The routers that are told of every change, and that confirm every drain.
 
-    One that left the file is among them while it answers, unless it is about to be stopped.
+    One that left the file is among them while it answers, unless it is about to be stopped. One that was
+    drained or stopped is not: nobody asks it again and again whether it is back.
     """
     sights = prepared.snapshot.routers
     left = prepared.wish.left if not prepared.wish.prune else ()
     running = [router for router in left if router in sights and sights[router].running]
-    return (*session.spec.router_ids, *running)
+    fated = ((router, prepared.wish.fate(router)) for router in session.spec.router_ids)
+    wanted = [r for r, fate in fated if not gone(fate, prepared.record, r, sights.get(r))]
+    return (*wanted, *running)
 
 
 def summed_up(outcomes: Sequence[Outcome]) -> str:

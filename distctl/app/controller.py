@@ -32,11 +32,13 @@ from distctl.app.session import Session
 from distctl.app.watching import Watch
 from distctl.cluster.lease import said
 from distctl.cluster.record import AddEvent, Change, Event, Lease, Revision
+from distctl.cluster.snapshot import Snapshot
 from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.control.loop import Loop, Say
 from distctl.errors import Interrupted, LeaseHeld
 from distctl.policy.decision import Decision, Ended, Seen
+from distctl.policy.loads import Minute, added
 
 LEADERSHIP = 4.0  # seconds without a sign of life after which another controller leads
 THREADS = 2  # a look beside a pass
@@ -62,6 +64,7 @@ class Controller:
         self._author = f"controller@{socket.gethostname()}"
         self._revision = 0  # of what is looked at
         self._leadership: Lease | None = None
+        self._minute = Minute()  # of the load that the record keeps
 
     def close(self) -> None:
         """End every connection."""
@@ -103,7 +106,14 @@ class Controller:
             self._revision = record.revision.number
         session, watch = self._watching
         session.remember(record)
-        return Seen(session.spec, record, watch.look(record), capacities=session.concurrency)
+        return Seen(session.spec, record, self._noted(watch.look(record)), capacities=session.concurrency)
+
+    def _noted(self, snapshot: Snapshot) -> Snapshot:
+        """A sight, whose load was added to what the record keeps."""
+        self._minute, rows = added(self._minute, snapshot)
+        if rows:
+            self._base.store.commit(None, rows)
+        return snapshot
 
     def _new_watch(self, revision: Revision) -> tuple[Session, Watch]:
         session = self._eyes.enter_context(self._open())

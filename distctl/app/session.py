@@ -232,6 +232,8 @@ class Session:
 
     def view(self, record: Record, router: RouterId) -> RouterView:
         """What a router is to be, from a record."""
+        from distctl.policy.lives import ends
+        from distctl.policy.peers import peers_of
         from distctl.policy.view import Models, Place, router_view
 
         ours = {server.id for server in self.spec.servers}
@@ -247,6 +249,8 @@ class Session:
                 0.05 if near else self._round_trip(record, router),
                 record.facts.get(router.place, {}).get("uid") == "0",
                 self.tls(router.router),
+                peers_of(self.spec, router, lambda place: _address(self.node(place).serve_address)),
+                ends(record, self.spec, router),
             ),
             models=Models(self.stateful(record), self.concurrency, self.sequences(record)),
         )

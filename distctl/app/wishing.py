@@ -15,6 +15,7 @@ from distctl.cluster.spec import Node
 from distctl.errors import NodeError
 from distctl.policy.devices import all_lost, without_device
 from distctl.policy.health import gone_servers
+from distctl.policy.lives import fates
 from distctl.policy.wish import Wish, growing, settled, wanted_placement
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def wish_of(
         gone=gone_servers(record, snapshot),
         stateful=session.stateful(record),
         lost=all_lost(spec, record.facts),
+        fates=fates(spec, record),
         unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
     )
     return session.with_addresses(session.with_scripts(wish, snapshot), record, snapshot)

@@ -37,6 +37,19 @@ def counts(incomplete: str) -> list[str]:
     return [f"{name}=" for name in models(incomplete)]
 
 
+def routers(incomplete: str) -> list[str]:
+    """Routers, and routers on one place (main@lb01), that begin so."""
+    spec = _spec()
+    known = [*(r.name for r in spec.routers), *map(str, spec.router_ids)] if spec else []
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def router_counts(incomplete: str) -> list[str]:
+    """`NAME=` for routers that begin so."""
+    spec = _spec()
+    return [f"{r.name}=" for r in spec.routers if r.name.startswith(incomplete)] if spec else []
+
+
 def _spec() -> Spec | None:
     from distctl.config import find, load
     from distctl.errors import DistctlError

@@ -175,6 +175,7 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
         "routers": [
             {
                 "router": str(r.id),
+                "intent": {"life": r.fate.life.value, "why": r.fate.why},
                 "observed": {
                     "state": r.state,
                     "reason": r.reason,

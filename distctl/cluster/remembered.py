@@ -30,7 +30,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too."""
+    """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too.
+
+    `node` may also name a router on one place, as `main@lb01`; `stopped`: it is removed once drained.
+    """
 
     node: str
     cordoned: bool = False
@@ -43,7 +46,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time."""
+    """A count set by `scale` that the file does not overrule. `over` is the file's number at that time.
+
+    `model` may also name the places of a router, as `router main`.
+    """
 
     model: str
     count: int

@@ -17,6 +17,7 @@ from distctl.cluster.router_spec import NO_LOG
 from distctl.cluster.scaling import Hold
 from distctl.cluster.spec import (
     Admission,
+    Endpoint,
     Limits,
     LogSpec,
     Policy,
@@ -99,6 +100,14 @@ class CheckTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """One place of a router that has several: they tell each other which server has which sequence."""
+
+    place: str
+    endpoint: Endpoint  # an IP address
+
+
+@dataclass(frozen=True, slots=True)
 class RouterView:
     """All that a router's configuration says."""
 
@@ -119,6 +128,8 @@ class RouterView:
     needed: tuple[str, ...] = ()  # the models without which it is not ready, sorted; (): any server is enough
     log: LogSpec = NO_LOG  # of requests
     drops_root: bool = False  # root starts it: its workers become nobody, in a folder with two sockets alone
+    peers: tuple[Peer, ...] = ()  # every place of the router, this one too; none where there is one alone
+    draining: bool = False  # it is to end: its health path says so first
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,8 @@ class RouterSight:
     """What was seen of one router.
 
     `structure` names the pools and servers that the running worker was started with; `config` is the
-    digest of the file on disk. `old_workers` still serve clients after a reload.
+    digest of the file on disk. `old_workers` still serve clients after a reload. `stopping`: it takes no new
+    connection and ends with its last one. `outdated` says why it runs another HAProxy than it should.
     """
 
     id: RouterId
@@ -162,10 +174,18 @@ class RouterSight:
     old_workers: tuple[int, ...] = ()
     held: Mapping[str, int] = field(default_factory=dict)  # by model: requests that wait for a server
     lost: tuple[Lost, ...] = ()  # the newest that its log still has
+    stopping: bool = False
+    outdated: str = ""
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, ServerId], SlotSight]:
         return {(model, server): sight for model, server, sight in self.slots}
+
+    @property
+    def busy(self) -> int:
+        """How many requests are in flight or wait there."""
+        slots = sum(slot.in_flight + slot.queued for _, _, slot in self.slots)
+        return slots + sum(self.held.values())
 
     def slot(self, model: str, server: ServerId) -> SlotSight | None:
         """What this router says of a slot; None if it has no such slot."""

@@ -57,6 +57,7 @@ class RouterSpec:
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002
+    peers_port: int = 8003  # of the other places of this router; nobody listens where there is one alone
     replay_limit: int = 128 * 1024  # bytes
     checks: Literal["auto", "lan", "wan"] = "auto"
     haproxy: str | None = None  # an executable on the router's place instead of ours
@@ -64,4 +65,11 @@ class RouterSpec:
     auth: Literal["none", "keys"] = "none"
     limits: Limits = Limits()
     log: LogSpec = LogSpec()
+    lame_duck: float = 10.0  # seconds that it serves on after its health path said that it goes
     ready: Literal["all", "any"] = "all"  # all: a ready server for each wanted model; any: one server
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it listens on, on each of its places."""
+        among = (self.peers_port,) if len(self.on) > 1 else ()
+        return (self.http_port, self.grpc_port, self.metrics_port, *among)

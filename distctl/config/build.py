@@ -295,6 +295,7 @@ def router_spec(
         http_port=said.ports.http,
         grpc_port=said.ports.grpc,
         metrics_port=said.ports.metrics,
+        peers_port=said.ports.peers,
         replay_limit=said.replay_limit,
         checks=said.checks,
         haproxy=said.haproxy,
@@ -303,6 +304,7 @@ def router_spec(
         ready=said.ready,
         log=LogSpec(**said.log.model_dump()),
         limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
+        lame_duck=said.lame_duck,
     )
 
 

@@ -59,7 +59,7 @@ def listeners(
     for router in routers:
         for place in router.on:
             where = machine(nodes[place]) if place in nodes else "here"
-            for word in ("http", "grpc", "metrics"):
+            for word in ("http", "grpc", "metrics", *(["peers"] if len(router.on) > 1 else [])):
                 port = getattr(router, f"{word}_port")
                 path = ("routers", router.name, "ports", word)
                 yield Listener(

@@ -133,6 +133,10 @@ class RouterPorts(Section):
     http: Port = 8000
     grpc: Port = 8001
     metrics: Port = 8002
+    peers: Port = Field(
+        default=8003,
+        description="where several places of a router tell each other of sequences, in clear text",
+    )
 
 
 class TlsSection(Section):
@@ -205,6 +209,9 @@ class RouterSection(Section):
         default="none", description="keys: clients need an API key, see `distctl key`"
     )
     limits: LimitsSection | None = None
+    lame_duck: Duration = Field(
+        default=10.0, description="how long it serves on once its health path says that it goes (10s)"
+    )
     log: LogSection = LogSection()
     ready: Literal["all", "any"] = Field(
         default="all", description="it is ready when all wanted models have a ready server, or any server is"

@@ -25,6 +25,7 @@ from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView
 from distctl.cluster.snapshot import Silence
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId
+from distctl.control.ending import end_router
 from distctl.control.loading import reload_model, unready, wait_for_models
 from distctl.control.routing import Routing
 from distctl.control.world import World
@@ -33,6 +34,7 @@ from distctl.policy.images import FACT, Given, given_fact
 from distctl.policy.operations import (
     CloseSlots,
     ConfigureServer,
+    DrainRouter,
     GiveUpAddress,
     InstallEnvironment,
     InstallRuntime,
@@ -78,6 +80,9 @@ class Job:
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
     cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
+    lame_ducks: Mapping[RouterId, float] = field(
+        default_factory=dict
+    )  # seconds; of routers we know how to tell
     addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
 
     def server(self, server: ServerId) -> Server:
@@ -298,9 +303,26 @@ def _router_up(job: Job, op: SetRouterUp, report: Report) -> None:
     report(job.routing.bring(op.router))
 
 
+def _router_drain(job: Job, op: DrainRouter | StopRouter, report: Report) -> None:
+    if op.router in job.lame_ducks:
+        report("its health path says that it goes")
+        job.routing.end(op.router)
+    end_router(
+        job.world,
+        op.router,
+        lame_duck=job.lame_ducks.get(op.router, 0.0),
+        seconds=STOP_ROUTER if job.drain_seconds is None else job.drain_seconds,
+        force=job.force,
+        report=report,
+    )
+
+
 def _router_stop(job: Job, op: StopRouter, report: Report) -> None:
-    report("waiting for nothing in flight")
     seconds = STOP_ROUTER if job.drain_seconds is None else job.drain_seconds
+    if not op.hasty:
+        _router_drain(job, op, report)
+        seconds = 0.0
+    report("waiting for nothing in flight")
     job.world.router(op.router).stop(deadline=seconds)
     job.world.store.commit(job.token, [DropRouter(op.router)])
 
@@ -384,6 +406,7 @@ PERFORM: Mapping[type, Callable[[Job, Any, Report], None]] = {
     UnloadReplica: _unload,
     Leave: _leave,
     SetRouterUp: _router_up,
+    DrainRouter: _router_drain,
     StopRouter: _router_stop,
     ShareAddress: _share,
     GiveUpAddress: _give_up,

@@ -7,7 +7,7 @@ change that was cut in the middle is made good by the next one.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ class Routing:
     ) -> None:
         self._world, self._token, self._idle = world, token, idle
         self.routers = tuple(routers)
-        self._locks = {router: threading.Lock() for router in self.routers}
+        self._locks = defaultdict[RouterId, threading.Lock](threading.Lock)
         self._record_lock = threading.Lock()
         self._silent = dict(silent)
         self._asked: Counter[RouterId] = Counter()  # how often each router was to be brought to the record
@@ -116,6 +116,12 @@ class Routing:
             except DistctlError as error:
                 errors[router] = error
         return errors
+
+    def end(self, router: RouterId) -> str:
+        """Have a router's health path say that it goes, whatever the record says of it."""
+        with self._locks[router]:
+            view = replace(self._world.view(self._world.store.load(), router), draining=True)
+            return self._world.router(router).apply(view, deadline=APPLY)
 
     def bring(self, router: RouterId) -> str:
         """Bring one router to what the record says now; what comes back says what that took.

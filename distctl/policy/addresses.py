@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from distctl.cluster.record import Record
 from distctl.cluster.shared import AddressView, SharedAddress, Unfit
 from distctl.cluster.spec import RouterId, Spec
+from distctl.policy.lives import Life, fates
 
 OLDEST = (2, 0)  # the first keepalived with files that are added to the priority
 
@@ -81,7 +82,13 @@ def address_view(
 
 
 def address_views(spec: Spec, record: Record) -> dict[RouterId, AddressView]:
-    """Every place's, as far as they can share. A place that drains draws back."""
-    draining = {intent.node for intent in record.intents.values() if intent.draining}
-    views = (address_view(spec, record.facts, id, draining=draining) for id in spec.router_ids)
+    """Every place's, as far as they can share. A place that drains draws back, and so does a router."""
+    nodes = {intent.node for intent in record.intents.values() if intent.draining}
+    lives = {id: fate.life for id, fate in fates(spec, record).items()}
+    ending = {id: {id.place} if life is not Life.RUN else set() for id, life in lives.items()}
+    views = (
+        address_view(spec, record.facts, id, draining=nodes | ending[id])
+        for id, life in lives.items()
+        if life is not Life.STOP or id in record.routers
+    )
     return {view.id: view for view in views if view}

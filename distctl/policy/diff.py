@@ -15,11 +15,12 @@ from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
 from distctl.policy.arrivals import arrive
 from distctl.policy.departures import depart, leave_with_node, retire
-from distctl.policy.operations import SetRouterUp, Sign, StopRouter
+from distctl.policy.lives import Life, gone
+from distctl.policy.operations import DrainRouter, SetRouterUp, Sign, StopRouter
 from distctl.policy.plan import Plan, Skip
 from distctl.policy.pruning import prune_contents
 from distctl.policy.restarts import restart
-from distctl.policy.sharing import give_up, release, share
+from distctl.policy.sharing import addressed, give_up, release, share
 from distctl.policy.wish import Wish
 from distctl.policy.work import Work
 
@@ -27,11 +28,7 @@ from distctl.policy.work import Work
 def diff(wish: Wish, record: Record, snapshot: Snapshot) -> Plan:
     """The plan that leads from what was seen to what is wanted; empty when that is the same."""
     work = Work(wish, record, snapshot)
-    for router in wish.spec.router_ids:
-        _router(work, router)
-    for router in sorted(record.routers - set(wish.spec.router_ids)):
-        _leftover_router(work, router)
-    share(work)
+    _routers(work)
     outdated = [server for node in wish.spec.nodes for server in arrive(work, node)]
     restart(work, outdated)
     for node in wish.spec.nodes:
@@ -60,6 +57,20 @@ def _notes(wish: Wish) -> Iterator[str]:
             yield f"{model.name}: replay stays off: {why}; write `replay: on` or `off` for it"
 
 
+def _routers(work: Work) -> None:
+    """Those that are to run first, so that others end when clients have somewhere to go."""
+    ids = work.wish.spec.router_ids
+    for router in ids:
+        if work.wish.fate(router).life is Life.RUN:
+            _router(work, router)
+    for router in sorted(work.record.routers - set(ids)):
+        _leftover_router(work, router)
+    share(work)
+    for router in ids:
+        if work.wish.fate(router).life is not Life.RUN:
+            _ending_router(work, router)
+
+
 def _router(work: Work, router: RouterId) -> None:
     sight = work.snapshot.routers.get(router)
     if sight is not None and sight.error:
@@ -70,9 +81,31 @@ def _router(work: Work, router: RouterId) -> None:
         _bring(work, router, sight)
 
 
+def _ending_router(work: Work, router: RouterId) -> None:
+    """Plan the end of a router that is not to run, once those are up that are; servers leave after it."""
+    fate, sight = work.wish.fate(router), work.snapshot.routers.get(router)
+    if gone(fate, work.record, router, sight):
+        if fate.life is Life.STOP and sight is not None and not sight.error and router in work.record.routers:
+            work.draft.add(StopRouter(router), fate.why)
+    elif sight is None or sight.error:
+        work.draft.skipped.append(Skip(str(router), sight.error if sight else "it was not looked at"))
+    else:
+        operation = StopRouter(router) if fate.life is Life.STOP else DrainRouter(router)
+        step = work.draft.add(operation, fate.why, work.routers | addressed(work, router))
+        work.closing.add(step)
+        if fate.life is Life.STOP:
+            release(work, router, fate.why, {step})
+
+
 def _bring(work: Work, router: RouterId, sight: RouterSight) -> None:
     """Plan what makes a running router be as the record wants it, before anything is told step by step."""
-    if sight.structure != work.wish.structures.get(router, sight.structure):
+    if sight.stopping:
+        step = SetRouterUp(router, Sign.UPDATE)
+        work.routers.add(work.draft.add(step, "it was ending, and is wanted again: one reload"))
+    elif sight.outdated:
+        step = SetRouterUp(router, Sign.UPDATE)
+        work.routers.add(work.draft.add(step, f"{sight.outdated}: one reload"))
+    elif sight.structure != work.wish.structures.get(router, sight.structure):
         step = SetRouterUp(router, Sign.UPDATE)
         work.routers.add(work.draft.add(step, "its pools, servers or settings changed: one reload"))
     elif stray := _stray(work, router):
@@ -115,7 +148,7 @@ def _settle(work: Work, router: RouterId) -> None:
     """Take the servers that left out of a router's pools, once all of them have left."""
     sight = work.snapshot.routers.get(router)
     meanwhile = work.wish.structures.get(router)
-    if not work.departed or sight is None or sight.error:
+    if not work.departed or sight is None or sight.error or work.wish.fate(router).life is not Life.RUN:
         return
     if work.wish.settled.get(router, meanwhile) != meanwhile:
         step = SetRouterUp(router, Sign.UPDATE)

@@ -127,9 +127,8 @@ def _needs(ward: Ward, spec: Spec, record: Record, now: Instant) -> Iterator[tup
 def _closed(record: Record) -> Mapping[ServerId, list[str]]:
     """By server: the models that are placed there and that no router is to send there."""
     found = defaultdict[ServerId, list[str]](list)
-    for (server, model), replica in sorted(record.places.items()):
-        if replica.slot is SlotState.OFF:
-            found[server].append(model)
+    for server, model in sorted(p for p, replica in record.places.items() if replica.slot is SlotState.OFF):
+        found[server].append(model)
     return found
 
 

@@ -252,9 +252,22 @@ class SetRouterUp(OnRouter):
 
 
 @dataclass(frozen=True, slots=True)
-class StopRouter(OnRouter):
-    """Stop a router and remove what was put there."""
+class DrainRouter(OnRouter):
+    """Let a router end once nothing is in flight there; what was put there stays."""
 
+    sign: Sign = Sign.UPDATE
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        return f"drain router {self.router}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRouter(OnRouter):
+    """Drain a router, stop it and remove what was put there. `hasty`: the cluster ends, nobody is warned."""
+
+    hasty: bool = False
     sign: Sign = Sign.REMOVE
 
     @property
@@ -361,6 +374,7 @@ Operation: TypeAlias = (
     | Join
     | Leave
     | SetRouterUp
+    | DrainRouter
     | StopRouter
     | ShareAddress
     | GiveUpAddress

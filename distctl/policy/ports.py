@@ -40,16 +40,13 @@ def _wanted(plan: Plan, spec: Spec) -> Iterator[tuple[str, str, tuple[int, ...]]
             ports = (server.http_port, server.grpc_port, server.metrics_port)
             yield operation.node, f"server {operation.server}", ports
         elif isinstance(operation, SetRouterUp) and operation.sign is Sign.ADD:
-            router = spec.router(operation.router.router)
-            ports = (router.http_port, router.grpc_port, router.metrics_port)
-            yield operation.node, f"router {operation.router}", ports
+            yield operation.node, f"router {operation.router}", spec.router(operation.router.router).ports
 
 
 def router_ports_taken(router: RouterSpec, id: RouterId, facts: Mapping[str, str]) -> tuple[Taken, ...]:
     """The ports of a router that does not run that somebody holds on its place. Pure."""
     held = _held(facts.get("ports", ""))
-    ports = (router.http_port, router.grpc_port, router.metrics_port)
-    return tuple(Taken(id.place, f"router {id}", port, held[port]) for port in ports if port in held)
+    return tuple(Taken(id.place, f"router {id}", port, held[port]) for port in router.ports if port in held)
 
 
 def _held(text: str) -> dict[int, str]:

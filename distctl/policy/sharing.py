@@ -108,6 +108,15 @@ def _planned(work: Work, kind: type[OnRouter], router: str, place: str = "") -> 
     }
 
 
+def addressed(work: Work, router: RouterId) -> set[int]:
+    """The steps planned for a place's shared address: another place has it before its router ends."""
+    return {
+        step.number
+        for step in work.draft.steps
+        if isinstance(step.operation, (ShareAddress, GiveUpAddress)) and step.operation.router == router
+    }
+
+
 def _release_strangers(work: Work) -> None:
     """Keepalived of routers that do not share an address any more."""
     known = {*work.wish.addresses, *work.wish.unshared, *(() if not work.wish.prune else work.wish.left)}

@@ -20,6 +20,7 @@ from distctl.policy.counts import Count, counts, said
 from distctl.policy.devices import all_lost, without_device
 from distctl.policy.health import remembered
 from distctl.policy.holders import AddressStanding, address_standings
+from distctl.policy.lives import RUN, Fate, Life, fates
 from distctl.policy.symptoms import Kind
 from distctl.policy.wish import answering
 
@@ -85,6 +86,7 @@ class RouterStanding:
     reason: str
     in_flight: int
     requests: int
+    fate: Fate = RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Standing:
         return (
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
-            and all(r.state == "running" for r in self.routers)
+            and all(r.state == "running" for r in self.routers if r.fate.life is Life.RUN)
             and all(a.whole for a in self.addresses)
         )
 
@@ -166,7 +168,10 @@ def standing(spec: Spec, record: Record, snapshot: Snapshot) -> Standing:
     sights = Sights(record, snapshot, all_lost(spec, record.facts))
     nodes = tuple(_node(node, sights) for node in spec.nodes)
     models = tuple(_models(spec, sights))
-    routers = tuple(_router(router, snapshot.routers.get(router)) for router in spec.router_ids)
+    lives = fates(spec, record)
+    routers = tuple(
+        _router(router, snapshot.routers.get(router), lives[router]) for router in spec.router_ids
+    )
     return Standing(nodes, models, routers, address_standings(spec, snapshot))
 
 
@@ -264,11 +269,14 @@ def _model_state(model: ModelSpec, count: Count, serving: int) -> str:
     return "ready" if serving >= wanted else f"short ({serving} of {wanted})"
 
 
-def _router(router: RouterId, sight: RouterSight | None) -> RouterStanding:
+def _router(router: RouterId, sight: RouterSight | None, fate: Fate) -> RouterStanding:
     if sight is None or sight.error:
-        return RouterStanding(router, "unreachable", sight.error if sight else "not asked", 0, 0)
+        return RouterStanding(router, "unreachable", sight.error if sight else "not asked", 0, 0, fate)
     if not sight.running:
-        return RouterStanding(router, "stopped", "it does not run", 0, 0)
+        state = "drained" if fate.life is Life.DRAIN else "stopped"
+        return RouterStanding(router, state, fate.why or "it does not run", 0, 0, fate)
     in_flight = sum(slot.in_flight for _, _, slot in sight.slots)
     requests = sum(slot.total for _, _, slot in sight.slots)
-    return RouterStanding(router, "running", "", in_flight, requests)
+    ending = sight.stopping or fate.life is not Life.RUN
+    state = "draining" if ending else "running"
+    return RouterStanding(router, state, fate.why or sight.outdated, in_flight, requests, fate)

@@ -63,8 +63,10 @@ class Evidence:
     def placed(self) -> Mapping[ServerId, list[str]]:
         """By server: the models that are meant to be there, sorted."""
         found = defaultdict[ServerId, list[str]](list)
-        for server, model in sorted(self.record.places):
+        for server, model in self.record.places:
             found[server].append(model)
+        for models in found.values():
+            models.sort()
         return found
 
     @cached_property

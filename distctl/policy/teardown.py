@@ -26,7 +26,7 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
         if sight.error:
             draft.skipped.append(Skip(str(router), sight.error))
         elif sight.running or router in record.routers or router not in wanted:
-            stopped.add(draft.add(StopRouter(router), WHY, released.get(router, set())))
+            stopped.add(draft.add(StopRouter(router, hasty=True), WHY, released.get(router, set())))
     for node in (*wish.spec.nodes, *wish.leaving):
         if not node.external:
             retired = [server.id for server in wish.retired if server.id.node == node.name]

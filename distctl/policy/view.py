@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Pin, Record, Replica
-from distctl.cluster.router import Pool, RouterView, Sequences, Slot, SlotState, Tls
+from distctl.cluster.router import Peer, Pool, RouterView, Sequences, Slot, SlotState, Tls
 from distctl.cluster.spec import Admission, Hold, ModelSpec, Node, Policy, RouterId, Server, Spec
 from distctl.policy.checks import check_times
 from distctl.policy.counts import counts
@@ -22,11 +22,14 @@ class Place:
 
     `round_trip` is the slowest measured one from this router to a server, in milliseconds, None when it was
     not measured; `drops_root`: root starts the router there; `tls` is what the files of the spec hold.
+    `peers` are all places of the router; `draining`: it is to end.
     """
 
     round_trip: float | None = None
     drops_root: bool = False
     tls: Tls | None = None
+    peers: tuple[Peer, ...] = ()
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ def router_view(
         limits=wanted.limits,
         log=wanted.log,
         drops_root=place.drops_root,
+        peers=place.peers,
+        draining=place.draining,
         needed=_needed(spec, record, pools) if wanted.ready == "all" else (),
     )
 

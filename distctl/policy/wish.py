@@ -16,6 +16,7 @@ from distctl.cluster.spec import Node, RouterId, Server, ServerId, Spec
 from distctl.policy.counts import Count, counts
 from distctl.policy.devices import all_lost
 from distctl.policy.health import gone_servers
+from distctl.policy.lives import RUN, Fate
 from distctl.policy.placement import Ground, Place, Placement, place
 
 
@@ -60,6 +61,7 @@ class Wish:
     stateful: frozenset[str] = frozenset()
     lost: Mapping[ServerId, str] = field(default_factory=dict)  # servers without their devices, and why
     unread: Mapping[str, str] = field(default_factory=dict)
+    fates: Mapping[RouterId, Fate] = field(default_factory=dict)  # absent: it is to run
     addresses: Mapping[RouterId, AddressView] = field(default_factory=dict)
     address_settings: Mapping[RouterId, str] = field(default_factory=dict)
     unshared: Mapping[RouterId, Unfit] = field(default_factory=dict)
@@ -74,6 +76,10 @@ class Wish:
     def models_of(self, server: ServerId) -> tuple[str, ...]:
         """Every model that is meant to be loaded in a server, sorted."""
         return self._models.get(server, ())
+
+    def fate(self, router: RouterId) -> Fate:
+        """What a router is to do."""
+        return self.fates.get(router, RUN)
 
     def wants(self, model: str) -> bool:
         """Whether at least one replica of a model is wanted."""

@@ -160,6 +160,7 @@ class FakeRouter:
         self.log: list[str] = []
         self.reloads = 0
         self.reachable = True
+        self.stopping = False
         self._calls, self._healthy, self._structure = calls or Calls(), healthy, structure or pools_of
         self._lose = lose or (lambda _what: None)
 
@@ -167,6 +168,9 @@ class FakeRouter:
         """Be as the view says. Raises RouterError when `reachable` is False."""
         with self._calls.change(f"{self.id}: apply"):
             self._answer()
+            if view.draining and (self.view is None or self.stopping):
+                return "it is to end"
+            self.stopping = False
             before, self.view = self.view, view
             self._tell_cut()
             if before is None:
@@ -196,6 +200,9 @@ class FakeRouter:
             if self.view is None:
                 return RouterSight(self.id, running=False)
             self._end_some(self.view)
+            if self.stopping and not any(self.in_flight.values()):
+                self.view, self.stopping = None, False
+                return RouterSight(self.id, running=False)
             return RouterSight(
                 self.id,
                 running=True,
@@ -205,7 +212,21 @@ class FakeRouter:
                 slots=tuple(
                     (m, s, self._sight((m, s), state)) for (m, s), state in states(self.view).items()
                 ),
+                stopping=self.stopping,
             )
+
+    def close(self) -> None:
+        """Take no new connection: it ends once nothing is in flight. Raises RouterError."""
+        with self._calls.change(f"{self.id}: close"):
+            self._answer()
+            self.stopping = self.view is not None
+
+    def halt(self) -> None:
+        """End it now. Raises RouterError when `reachable` is False."""
+        with self._calls.change(f"{self.id}: halt"):
+            self._answer()
+            self.view, self.stopping = None, False
+            self._tell_cut()
 
     def stop(self, *, deadline: float) -> None:
         """Stop it. Raises RouterError when `reachable` is False."""
@@ -237,7 +258,7 @@ class FakeRouter:
 
     def _end_some(self, view: RouterView) -> None:
         for place, state in states(view).items():
-            if state is SlotState.DRAIN and self.in_flight.get(place):
+            if (state is SlotState.DRAIN or self.stopping) and self.in_flight.get(place):
                 self.in_flight[place] = max(0, self.in_flight[place] - self.ending)
 
     def _sight(self, place: Place, state: SlotState) -> SlotSight:

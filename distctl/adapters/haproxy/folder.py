@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from distctl.adapters.haproxy.executable import bundled, refuse, uploads_to
 from distctl.cluster.requests import Page, Wanted
@@ -11,12 +12,29 @@ from distctl.cluster.router import Lost
 from distctl.cluster.spec import LogSpec
 from distctl.commands import units
 from distctl.commands.files import quote, write
-from distctl.commands.haproxy import CONFIG, HEALTH, Rendered, access, lost, place
+from distctl.commands.haproxy import HEALTH, Rendered, access, copies, lost, place
 from distctl.errors import RouterError
 from distctl.ports import Connector, Result
 
 LONGEST_READ = 60.0  # seconds; a gigabyte is read in ten
 Change = Callable[[str, str, float], Result]  # script, what it is for, deadline in seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Whether files changed, and whether another executable runs than the one that should."""
+
+    changed: bool
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSight:
+    """What would boot (a digest), the requests that were lost twice, and why HAProxy is outdated."""
+
+    config: str
+    lost: tuple[Lost, ...]
+    outdated: str
 
 
 class RouterFolder:
@@ -35,24 +53,27 @@ class RouterFolder:
         self._change, self._setting, self._login = change, setting, login
         self._run = secrets.token_hex(4)  # names what this process copies
 
-    def write(self, rendered: Rendered, log: LogSpec, deadline: float) -> bool:
-        """Have the files there, checked by HAProxy itself and renamed into place; False if they were before.
+    def write(self, rendered: Rendered, log: LogSpec, deadline: float) -> Written:
+        """Have the files there, checked by HAProxy itself and renamed into place.
 
         Raises RouterError when HAProxy refuses the configuration; nothing has changed then.
         """
         found = self._found(deadline)
         executable = self._executable(found, deadline)
-        run = place.run_script(self._unit.folder, executable, self._login)
+        origin = copies.origin(found.copy, ours=bool(found.candidate.problem))
+        run = place.run_script(self._unit.folder, self._login)
         scripts = units.install(self._unit, run) + units.accompany(self._unit, self._keeper(log))
         self._do(scripts, "writing the router's start scripts", deadline)
-        if found.config == rendered.digest and found.files >= rendered.files.keys():
-            return False
+        stale = found.copy.runs not in ("", executable)
+        same = found.config == rendered.digest and found.files >= rendered.files.keys()
+        if same and (found.copy.chosen, found.copy.origin) == (executable, origin):
+            return Written(changed=False, stale=stale)
         files = {n: text for n, text in rendered.files.items() if n in place.CHANGING or n not in found.files}
         if HEALTH not in found.files:
             files[HEALTH] = "1\n"
-        script = place.accept(self._unit.folder, executable, files)
+        script = place.accept(self._unit.folder, executable, files, origin)
         self._do(script, "checking the router's configuration", deadline)
-        return True
+        return Written(changed=True, stale=stale)
 
     def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
         """The newest lines of the log of requests from a position on."""
@@ -81,14 +102,16 @@ class RouterFolder:
         script = place.tidy(self._unit.folder, self._found(deadline).files, rendered.files)
         self._do(script, "removing the router's older files", deadline)
 
-    def look(self, deadline: float) -> tuple[str, tuple[Lost, ...]]:
-        """The digest of the configuration that the router would boot from, and the requests it lost twice."""
-        folder = quote(self._unit.folder)
-        script = f"cd {folder} 2>/dev/null || exit 0\nsha256sum < {CONFIG} 2>/dev/null\n{lost.SCRIPT}"
+    def look(self, deadline: float) -> FolderSight:
+        """What there is to know without asking HAProxy."""
+        script = f"{place.look(self._unit.folder, self._setting)}{lost.SCRIPT}"
         tried = "looking at the router's folder"
         said = self._connector.run(script, tried=tried, deadline=deadline).stdout
-        digest = "" if said.startswith(lost.MARK) else said[:16]
-        return digest, lost.lost_requests(said)
+        copy = copies.parse(said)
+        ours = bundled()[0] if copy.ours else ""
+        return FolderSight(
+            place.parse_inspect(said).config, lost.lost_requests(said), copies.outdated(copy, ours)
+        )
 
     def _found(self, deadline: float) -> place.Found:
         script = place.inspect(self._unit.folder, self._setting)

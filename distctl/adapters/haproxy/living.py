@@ -1,11 +1,11 @@
-"""API keys and the certificate: the running worker is brought to what stands in the files."""
+"""API keys, the certificate, what health says: the running worker is brought to what stands in the files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from distctl.adapters.haproxy.master import Master
-from distctl.commands.haproxy import living
+from distctl.commands.haproxy import living, wire
 from distctl.errors import RouterError
 
 
@@ -47,3 +47,12 @@ def _tell(master: Master, commands: list[str], what: str) -> int:
 def _confirm(done: bool, what: str) -> None:
     if not done:
         raise RouterError(f"the router did not take over its new {what}", hint="run the command again")
+
+
+def tell_draining(master: Master, *, draining: bool) -> int:
+    """Have the worker's health path say whether the router is to end; how many commands that took."""
+    seen = master.read()
+    pid = seen.worker.pid if seen else 0
+    if wire.says_draining(master.ask(wire.ask_draining(pid))) == draining:
+        return 0
+    return _tell(master, [wire.set_draining(pid, draining)], "state")

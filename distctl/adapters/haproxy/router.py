@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from distctl.adapters.haproxy.folder import Change, RouterFolder
-from distctl.adapters.haproxy.living import tell_living
+from distctl.adapters.haproxy.living import tell_draining, tell_living
 from distctl.adapters.haproxy.master import TIMEOUT, Master, Reading
 from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView, SlotSight
@@ -55,26 +55,31 @@ class HaproxyRouter:
         """Bring the router to the view; see `ports.RouterControl`."""
         until = time.monotonic() + deadline
         rendered, groups = render(view), groups_of(view)
-        written = self._folder.write(rendered, view.log, _left(until))
         before = self._master.read()
-        took = self._start(rendered, groups, before, until)
+        if view.draining and (before is None or before.worker.structure != rendered.structure):
+            return self._let_end(before)
+        written = self._folder.write(rendered, view.log, _left(until))
+        took = self._start(view, rendered, groups, before, until, stale=written.stale)
         lines = before.worker.lines if before else {}
         awaited = steps.joining(groups, lines) if took else frozenset()
         told = self._settle(groups, awaited, until, excused=took == "launched")
         self._confirm()
-        told += tell_living(self._master, rendered.living)
-        if written:
+        told += tell_living(self._master, rendered.living) + tell_draining(
+            self._master, draining=view.draining
+        )
+        if written.changed:
             self._folder.tidy(rendered, _left(until))
-        words = [took, f"told {told} commands" if told else "", "configuration written" if written else ""]
+        files = "configuration written" if written.changed else ""
+        words = [took, f"told {told} commands" if told else "", files]
         return ", ".join(word for word in words if word) or "nothing to do"
 
     def look(self) -> RouterSight:
         """What the router is now; see `ports.RouterControl`."""
         try:
-            config, lost = self._folder.look(TIMEOUT)
+            folder = self._folder.look(TIMEOUT)
         except (DistctlError, OSError) as error:
             return RouterSight(self._id, running=False, error=str(error))
-        return replace(self.glance(), config=config, lost=lost)
+        return replace(self.glance(), config=folder.config, lost=folder.lost, outdated=folder.outdated)
 
     def glance(self) -> RouterSight:
         """What its workers say over the socket alone; see `ports.RouterControl`."""
@@ -94,7 +99,17 @@ class HaproxyRouter:
             slots=_sights(seen),
             old_workers=seen.processes.old,
             held=_held(seen),
+            stopping=seen.worker.stopping,
         )
+
+    def close(self) -> None:
+        """HAProxy's soft stop: listeners close, clients are told, and it ends with the last connection."""
+        soft = f"rm -f {quote(self._unit.folder)}/up\n{units.signal(self._unit, 'USR1')}"
+        self._change(soft, "asking the router to end", TIMEOUT)
+
+    def halt(self) -> None:
+        """End it now; see `ports.RouterControl`."""
+        self._do(units.stop(self._unit, 5.0, self._manager), "stopping the router")
 
     def requests(self, log: LogSpec, wanted: Wanted, position: str, newest: int) -> Page:
         """What its log of requests has; see `ports.RouterControl`."""
@@ -103,25 +118,45 @@ class HaproxyRouter:
     def stop(self, *, deadline: float) -> None:
         """Take no new connection, let what is in flight end up to the deadline, stop, remove the folder."""
         until = time.monotonic() + deadline
-        folder = quote(self._unit.folder)
-        soft = f"rm -f {folder}/up\n{units.signal(self._unit, 'USR1')}"
-        self._change(soft, "asking the router to end", _left(until))
+        self.close()
         while self._busy() and time.monotonic() < until:
             time.sleep(POLL * 4)
-        self._do(units.stop(self._unit, 5.0, self._manager), "stopping the router")
+        self.halt()
+        folder = quote(self._unit.folder)
         self._do(f"rm -rf {folder} {quote(self._socket)}", "removing the router's folder")
 
+    def _let_end(self, seen: Reading | None) -> str:
+        """A router that is to end learns of no other pools or servers: its health path says that it goes."""
+        if seen is None:
+            return "it does not run, as is wanted"
+        tell_draining(self._master, draining=True)
+        return "it is to end"
+
     def _start(
-        self, rendered: Rendered, groups: tuple[Group, ...], seen: Reading | None, until: float
+        self,
+        view: RouterView,
+        rendered: Rendered,
+        groups: tuple[Group, ...],
+        seen: Reading | None,
+        until: float,
+        *,
+        stale: bool,
     ) -> str:
-        """Launch or reload where that is needed; which of them, or nothing."""
+        """Launch or reload where that is needed; which of them, or nothing.
+
+        A reload also takes back a router that is ending, and has the master execute another HAProxy where a
+        `stale` one runs.
+        """
         if seen is None:
             self._folder.write_health(steps.health_file(groups, {}), _left(until))
             self._do(units.start(self._unit, self._manager), "starting the router")
             self._await_worker(rendered, 0, until)
             return "launched"
-        if seen.worker.structure == rendered.structure:
+        back = seen.worker.stopping and not view.draining
+        if seen.worker.structure == rendered.structure and not (back or stale):
             return ""
+        if back:
+            self._do(units.start(self._unit, self._manager), "taking the router back")
         while wire.would_forget(self._master.ask(wire.TABLES)) and time.monotonic() < until - SPARE:
             time.sleep(POLL * 4)
         seen = self._master.read() or seen
@@ -132,7 +167,7 @@ class HaproxyRouter:
             self._folder.take_back(max(_left(until), TIMEOUT))
             raise
         self._await_worker(rendered, seen.worker.pid, until)
-        return "reloaded"
+        return "reloaded with another HAProxy" if stale else "reloaded"
 
     def _await_worker(self, rendered: Rendered, before: int, until: float) -> None:
         """Wait until a new worker with this structure answers."""

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distctl.commands.files import quote, write
+from distctl.commands.haproxy import copies
 from distctl.commands.haproxy.access import DESCRIPTOR, OPEN, VARIABLE
+from distctl.commands.haproxy.copies import Copy
 from distctl.commands.haproxy.living import LIVING
 from distctl.commands.haproxy.render import CONFIG, JAIL
 
@@ -55,20 +57,26 @@ class Found:
     files: frozenset[str]
     executables: frozenset[str]
     candidate: Candidate
+    copy: Copy
 
 
 def inspect(folder: str, setting: str | None) -> str:
     """A script that says what `parse_inspect` reads; it changes nothing."""
-    candidate = quote(setting) if setting else '"$(command -v haproxy)"'
-    return f"""candidate={candidate}
+    return f"""{copies.candidate(setting)}
 if [ -x "$candidate" ]; then
     printf 'candidate\\t%s\\t%s\\n' "$candidate" "$(sha256sum < "$candidate")"
     "$candidate" -vv 2>&1 | sed 's/^/says\\t/'
 fi
+{look(folder, setting)}for name in * bin/*/haproxy; do printf 'file\\t%s\\n' "$name"; done
+"""
+
+
+def look(folder: str, setting: str | None) -> str:
+    """The part of it that costs little: the configuration and which executable runs."""
+    return f"""{copies.ask(setting)}
 cd {quote(folder)} 2>/dev/null || exit 0
 [ ! -r {CONFIG} ] || printf 'config\\t%s\\n' "$(sha256sum < {CONFIG})"
-for name in * bin/*/haproxy; do printf 'file\\t%s\\n' "$name"; done
-"""
+{copies.ASK_FOLDER}"""
 
 
 def parse_inspect(text: str) -> Found:
@@ -84,6 +92,7 @@ def parse_inspect(text: str) -> Found:
             name.split("/")[1] for name in names if name.endswith("/haproxy") and "*" not in name
         ),
         candidate=Candidate(path, digest, says),
+        copy=copies.parse(text),
     )
 
 
@@ -133,25 +142,28 @@ def door(folder: str, login: str = "") -> str:
     return f"{DOORS}/{hashlib.sha256(folder.encode()).hexdigest()[:16]}.sock"
 
 
-def run_script(folder: str, digest: str, login: str = "") -> str:
-    """The unit's start script. HAProxy takes the descriptors that it needs, up to the hard limit."""
+def run_script(folder: str, login: str = "") -> str:
+    """The unit's start script. HAProxy takes the descriptors that it needs, up to the hard limit.
+
+    It runs what the link leads to, and so does a reload, which may thus go on with another executable.
+    """
     socket = f"{door(folder, login)},mode,600,uid,{login}" if login else "master.sock,mode,600"
     prepare = f"mkdir -p -m 711 {DOORS} || exit 1\n" if login else ""
     return f"""#!/bin/sh
 umask 077
 {prepare}cd {quote(folder)} || exit 1
 ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
-{OPEN}exec {quote(executable(folder, digest))} -W -S unix@{socket} -f {CONFIG}
+{OPEN}exec {quote(f"{folder}/{copies.LINK}")} -W -S unix@{socket} -f {CONFIG}
 """
 
 
-def accept(folder: str, digest: str, files: Mapping[str, str]) -> str:
+def accept(folder: str, digest: str, files: Mapping[str, str], origin: str) -> str:
     """A script that writes files, has HAProxy check the configuration among them, and renames it into place.
 
     They travel in the script itself, so that all of it happens under the place's lock. A boot reads them,
     also the one after a power cut: they are on the disk before the rename. Keys and certificate are in place
     for the check, and what they replaced comes back when it fails. Workers that are nobody know the peers'
-    socket by one path before and after they see their own folder alone.
+    socket by one path before and after they see their own folder alone. `origin` is kept with the executable.
     """
     beside = " ".join(LIVING)
     arriving = {new(name) if name in CHANGING else name: text for name, text in files.items()}
@@ -170,7 +182,7 @@ if ! {VARIABLE}={DESCRIPTOR} {quote(executable(folder, digest))} -c -f {new(CONF
 fi
 [ ! -e {CONFIG} ] || cp -p {CONFIG} {last(CONFIG)}
 mv -f {new(CONFIG)} {CONFIG}
-"""
+{copies.choose(executable(folder, digest), origin)}"""
 
 
 def take_back(folder: str) -> str:
@@ -186,4 +198,4 @@ def tidy(folder: str, found: Iterable[str], keep: Iterable[str]) -> str:
     ours = re.compile(r".*-[0-9a-f]{16}\.(lua|map|http|pem)")
     gone = sorted({name for name in found if ours.fullmatch(name) or name in LIVING} - set(keep))
     names = " ".join(quote(name) for name in [*gone, *map(last, CHANGING)])
-    return f"cd {quote(folder)} && rm -f {names}\n"
+    return f"cd {quote(folder)} && rm -f {names}\n{copies.FORGET}"

@@ -60,13 +60,15 @@ LIMITS = {
     "length": Refusal(411, "this router needs the length of a request: Content-Length", 3, {}),
     "headers": Refusal(431, "the headers are larger than this router takes", 8, {}),
 }
-REFUSALS = {**ADMISSION, **KEYS, **SHARE, **LIMITS}
+LIFE = {"draining": Refusal(503, "this router is about to end: use another one", 14, {})}
+REFUSALS = {**LIFE, **ADMISSION, **KEYS, **SHARE, **LIMITS}
 
 
 def grpc_files(view: RouterView) -> dict[str, str]:
     """The answers to gRPC that a view's configuration names, as files by name."""
     admits = any(pool.admission for pool in view.pools)
     used = {
+        **LIFE,
         **(ADMISSION if admits else {}),
         **(KEYS if view.keys is not None else {}),
         **(SHARE if admits and view.keys is not None else {}),

@@ -7,6 +7,7 @@ files carry their digest in their name: the rename of `haproxy.cfg` alone switch
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -117,7 +118,7 @@ def _blank(view: RouterView) -> RouterView:
     keys = None if view.keys is None else ()
     pools = tuple(_blank_pool(pool) for pool in view.pools)
     log = LogSpec("file" if view.log.written else "off")
-    return replace(view, pools=pools, tls=tls, keys=keys, log=log)
+    return replace(view, pools=pools, tls=tls, keys=keys, log=log, draining=False)
 
 
 def _blank_pool(pool: Pool) -> Pool:
@@ -182,6 +183,7 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             JAIL=JAIL,
             NOBODY=NOBODY,
             bind=lambda port: _bind(view.bind, port),
+            peers_bind=_peers_bind(view),
             http=lambda slot: Endpoint(slot.host, slot.http_port),
             grpc=lambda slot: Endpoint(slot.host, slot.grpc_port),
             seen_down_after=2 * (view.checks.interval + view.checks.timeout * view.checks.fall),
@@ -195,6 +197,19 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
 
 def _bind(address: str, port: int) -> str:
     return f"{Endpoint(address, port)} v4v6" if address == "::" else str(Endpoint(address, port))
+
+
+def _peers_bind(view: RouterView) -> str:
+    """Where a router that has other places listens to them: on every interface, since NAT may stand between.
+
+    "" where it is the only one.
+    """
+    own = next((peer.endpoint for peer in view.peers if peer.place == view.id.place), None)
+    if own is None:
+        return ""
+    if ipaddress.ip_address(own.host).is_loopback:
+        return str(own)
+    return _bind("::" if ":" in own.host else "0.0.0.0", own.port)  # noqa: S104 - said above
 
 
 def _secure(view: RouterView, names: Mapping[str, str]) -> str:

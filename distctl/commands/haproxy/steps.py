@@ -110,9 +110,11 @@ HEALTH_HEADER = (
 def health_file(groups: Iterable[Group], lines: Lines) -> str:
     """HAProxy's server state file for the next worker: which slots run now, so that it starts from there.
 
-    A slot that did not run, or was not there, begins as DOWN and comes up by its checks. Slots that are off
-    are left out: their state stands in the configuration. Only checked backends read the file, since loading
-    a tracking server's state as well leaves it in maintenance for ever (HAProxy 2.8).
+    A slot that did not run, or was not there, begins as DOWN and comes up by its checks; at a launch
+    (`lines` is empty) what is to be ready begins as UP, as HAProxy itself has it: clients that find the port
+    open before the first check are not refused. Slots that are off are left out: their state stands in the
+    configuration. Only checked backends read the file, since loading a tracking server's state as well leaves
+    it in maintenance for ever (HAProxy 2.8).
     """
     rows = ["1", HEALTH_HEADER]
     for group in groups:
@@ -120,7 +122,7 @@ def health_file(groups: Iterable[Group], lines: Lines) -> str:
             if slot.state is SlotState.OFF:
                 continue
             line = lines.get((group.checked, slot.server.slot))
-            up = line is not None and line.running
+            up = line.running if line else not lines and slot.state is SlotState.READY
             weight = 0 if slot.state is SlotState.DRAIN else slot.weight
             names = f"1 {group.checked} {number} {slot.server.slot} {slot.host}"
             check = "15 3 3" if up else "1 0 0"  # passed and at full health, or never made

@@ -66,12 +66,14 @@ class Worker:
     structure: str
     lines: Mapping[Place, Line] = field(default_factory=dict)
     counts: Mapping[Place, Count] = field(default_factory=dict)
+    stopping: bool = False  # it takes no new connection
 
 
 STATISTICS = "show stat -1 6 -1"  # of every backend (2) and server (4)
 WHOLE = "BACKEND"  # HAProxy's name for a backend itself among its servers
 LOOK = f"show proc;@1 show info;@1 show servers state;@1 {STATISTICS}"
 RELOAD = "reload"
+GOES = "proc.draining"  # whether the router is to end
 TABLES = "@1 show peers;@1 show table"
 
 
@@ -88,6 +90,21 @@ def tell(pid: int, commands: Iterable[str]) -> str:
 def complaints(answer: str) -> str:
     """What the socket said to commands that answer nothing when all is well."""
     return " ".join(line.strip() for line in answer.splitlines() if line.strip())
+
+
+def ask_draining(pid: int) -> str:
+    """What to ask a worker for what its health path says."""
+    return f"@!{pid} get var {GOES}"
+
+
+def says_draining(answer: str) -> bool:
+    """Whether that answer is that the router is to end."""
+    return "value=<1>" in answer
+
+
+def set_draining(pid: int, draining: bool) -> str:
+    """What has a worker's health path say whether the router is to end."""
+    return f"experimental-mode on;@!{pid} set var {GOES} bool({'true' if draining else 'false'})"
 
 
 def reloaded(answer: str) -> bool:
@@ -125,6 +142,7 @@ def worker(answer: str) -> Worker:
         structure.group(1) if structure else "",
         dict(_lines(_part(answer, "# be_id"))),
         counts(answer),
+        re.search(r"^Stopping: 1$", answer, re.MULTILINE) is not None,
     )
 
 

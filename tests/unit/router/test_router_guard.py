@@ -125,6 +125,7 @@ def test_every_refusal_is_said_in_both_protocols() -> None:
     files = render(view(POOL, keys=KEYS, limits=Limits(1000, 2000, 50, 5.0))).files
     words = {n[len("grpc") : n.index("-")] for n in files if n.startswith("grpc") and n.endswith(".http")}
     assert {w for w in words if not w.isdigit()} == {
+        "draining",
         "full",
         "waited",
         "key",
@@ -199,6 +200,6 @@ def test_what_the_socket_says_against_a_change_is_kept(answer: str, complaint: s
 
 
 def test_keys_and_certificate_come_back_when_the_check_fails() -> None:
-    script = accept("/r/unit", "abc", {"haproxy.cfg": "text"})
+    script = accept("/r/unit", "abc", {"haproxy.cfg": "text"}, "ours")
     assert script.index('cp -p "$name" "$name.last"') < script.index(" -c -f haproxy.cfg.new")
     assert script.index(" -c -f haproxy.cfg.new") < script.index('mv -f "$name.last" "$name"')
