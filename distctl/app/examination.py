@@ -81,7 +81,21 @@ def _firewalls(session: Session, names: Sequence[str]) -> list[Finding]:
     nodes = [session.node(name) for name in names]
     lines = [(node, allow_only(node, addresses)) for node in nodes if not node.external]
     what = "the servers' ports are for the routers alone; to have the node itself see to it:"
-    return [Finding(node.name, Level.OK.value, what, line) for node, line in lines if line]
+    found = [Finding(node.name, Level.OK.value, what, line) for node, line in lines if line]
+    return found + _peers(session, names)
+
+
+def _peers(session: Session, names: Sequence[str]) -> list[Finding]:
+    """The same for what several places of a router tell each other."""
+    from distctl.policy.firewall import allow_peers
+
+    found = []
+    for router in (router for router in session.spec.routers if len(router.on) > 1):
+        addresses = {session.node(place).serve_address for place in router.on}
+        line = allow_peers(router.name, addresses, router.peers_port)
+        what = f"port {router.peers_port} of router {router.name} is for its places alone, in clear text:"
+        found += [Finding(p, Level.OK.value, what, line) for p in router.on if p in names]
+    return found
 
 
 def _node(session: Session, record: Record, name: str) -> Examined:

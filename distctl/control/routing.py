@@ -20,6 +20,7 @@ from distctl.policy.drain import Decision, Drain, Step, next_step, watched
 
 POLL = 0.25  # seconds between two looks at a drain
 NOBODY: Mapping[RouterId, str] = {}
+AGAIN = 30.0  # seconds until a place that could not be reached is tried again: each try takes long
 APPLY = 60.0  # seconds that a router may take to become what it is told
 
 
@@ -44,6 +45,7 @@ class Routing:
         self._locks = defaultdict[RouterId, threading.Lock](threading.Lock)
         self._record_lock = threading.Lock()
         self._silent = dict(silent)
+        self._unreached: dict[RouterId, tuple[float, Unreachable]] = {}
         self._asked: Counter[RouterId] = Counter()  # how often each router was to be brought to the record
         self._served: Counter[RouterId] = (
             Counter()
@@ -112,10 +114,21 @@ class Routing:
         errors = {}
         for router in routers:
             try:
-                self.bring(router)
+                self._try(router)
             except DistctlError as error:
                 errors[router] = error
         return errors
+
+    def _try(self, router: RouterId) -> None:
+        """Bring a router to the record, or fail at once where it was found unreachable just now."""
+        at, known = self._unreached.get(router, (-AGAIN, None))
+        if known is not None and self._world.clock.now() - at < AGAIN:
+            raise known
+        try:
+            self.bring(router)
+        except Unreachable as error:
+            self._unreached[router] = (self._world.clock.now(), error)
+            raise
 
     def end(self, router: RouterId) -> str:
         """Have a router's health path say that it goes, whatever the record says of it."""

@@ -19,17 +19,29 @@ def allow_only(node: Node, routers: Iterable[str]) -> str:
     ports = sorted({p for s in node.servers for p in (s.http_port, s.grpc_port, s.metrics_port)})
     if not ports or _loopback(node.serve_address):
         return ""
+    return _only("servers", routers, ports)
+
+
+def allow_peers(router: str, places: Iterable[str], port: int) -> str:
+    """A command of nft that lets the other places of a router alone reach what they tell each other.
+
+    That port speaks in clear text and asks nobody who he is. `places` are their addresses.
+    """
+    return _only(f"peers-{router}", places, [port])
+
+
+def _only(chain: str, allowed: Iterable[str], ports: Iterable[int]) -> str:
     rules = [
         "add table inet distctl",
-        "add chain inet distctl servers { type filter hook input priority 0; }",
+        f"add chain inet distctl {chain} {{ type filter hook input priority 0; }}",
     ]
-    rules.append("flush chain inet distctl servers")
-    rules.append("add rule inet distctl servers iif lo accept")
-    told = sorted({address for address in routers if not _loopback(address)})
+    rules.append(f"flush chain inet distctl {chain}")
+    rules.append(f"add rule inet distctl {chain} iif lo accept")
+    told = sorted({address for address in allowed if not _loopback(address)})
     for family, addresses in (("ip", _of(told, 4)), ("ip6", _of(told, 6))):
         if addresses:
-            rules.append(f"add rule inet distctl servers {family} saddr {{ {', '.join(addresses)} }} accept")
-    rules.append(f"add rule inet distctl servers tcp dport {{ {', '.join(map(str, ports))} }} drop")
+            rules.append(f"add rule inet distctl {chain} {family} saddr {{ {', '.join(addresses)} }} accept")
+    rules.append(f"add rule inet distctl {chain} tcp dport {{ {', '.join(map(str, ports))} }} drop")
     return f"nft '{'; '.join(rules)}'"
 
 

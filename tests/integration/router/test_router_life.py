@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import stat
 import subprocess
@@ -26,6 +27,8 @@ from tritonclient.grpc import service_pb2_grpc as rpc
 
 from distctl.adapters.clock import SystemClock
 from distctl.adapters.haproxy import bundled_executable
+from distctl.cluster.router import Peer
+from distctl.cluster.spec import Endpoint, RouterId
 from distctl.control.ending import end_router
 from distctl.errors import DrainExpired
 
@@ -162,3 +165,33 @@ def test_another_haproxy_takes_over_without_a_lost_request(make_router: Make, tm
         assert first.apply().startswith("reloaded with another HAProxy")  # and back
     assert not load.failures, load.failures[:3]
     assert alive(master) and first.look().pid not in old
+
+
+def test_a_sequence_goes_on_at_another_place_of_its_router(make_router: Make) -> None:
+    """The places tell each other over TCP, also after a reload of the one that it began at."""
+    one, two = make_router(), make_router()
+    peers = tuple(
+        Peer(place, Endpoint("127.0.0.1", router.view.http_port + 3))
+        for place, router in (("lb1", one), ("lb2", two))
+    )
+    for place, router in (("lb1", one), ("lb2", two)):
+        router.view = replace(router.view, id=RouterId("main", place), peers=peers)
+        router.apply()
+    places = {}
+    for number in range(1, 9):
+        status, answer = one.infer("seq", _step(number, starts=True))
+        assert status == 200
+        places[number] = answer["server"]
+    assert len(set(places.values())) == 2
+    time.sleep(0.5)  # a change is on its way for some milliseconds
+    for number, server in places.items():
+        for router in (two, one, two):
+            status, answer = router.infer("seq", _step(number))
+            assert (status, answer["server"]) == (200, server)
+    one.reload()
+    assert {one.infer("seq", _step(n))[1]["server"] == s for n, s in places.items()} == {True}
+
+
+def _step(number: int, *, starts: bool = False) -> bytes:
+    parameters = {"sequence_id": number, "sequence_start": starts, "sequence_end": False}
+    return json.dumps({"inputs": [], "parameters": parameters}).encode()
