@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import uuid4
 
@@ -16,23 +16,27 @@ from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
 from distctl.cluster.lease import said
 from distctl.cluster.record import (
+    EVERYWHERE,
     AddEvent,
     Adopt,
     Change,
     DropPin,
     Event,
+    Intent,
     Lease,
     Record,
     Revision,
     SetFacts,
+    SetIntent,
     SetRevision,
     apply,
 )
 from distctl.cluster.snapshot import Owner, Snapshot
 from distctl.cluster.spec import RouterId
-from distctl.control.adopt import adopted, adoption, intents_text, refuse_at_work, uncarried
+from distctl.control.adopt import abandoned, adopted, adoption, intents_text, refuse_at_work, uncarried
 from distctl.control.claim import claim, let_go
 from distctl.control.execute import Outcome, State, Watch, execute
+from distctl.control.guarded import guarded
 from distctl.control.journal import journal
 from distctl.control.perform import Job
 from distctl.errors import DistctlError, LeaseHeld, NodeError
@@ -66,15 +70,16 @@ class Keeper:
 
     session: Session
     lease: Lease
-    due: float = field(default_factory=time.monotonic)
     alive: Callable[[], None] = lambda: None  # asked first, and raises when the work is to end
 
     def renew(self) -> None:
-        """Renew the lease when a third of it has gone. Raises LeaseHeld when somebody else has it."""
+        """Renew the lease when a third of it has gone. Raises LeaseHeld when somebody else has it.
+
+        It goes by the same time as the lease's end does, which passes while a process is stopped.
+        """
         self.alive()
-        if time.monotonic() - self.due > LEASE / 3:
+        if self.lease.expires - self.session.clock.now() < LEASE * 2 / 3:
             self.lease = self.session.store.renew(self.lease, seconds=LEASE)
-            self.due = time.monotonic()
 
 
 @contextmanager
@@ -245,9 +250,13 @@ def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
 
 
 def _claim(session: Session, keeper: Keeper, prepared: Prepared, nodes: Iterable[str]) -> list[str]:
-    """Claim some nodes, with those that are adopted; which they were."""
+    """Claim some nodes, those that are adopted, and those that a run before never let go; which they were.
+
+    That run may only sleep: once it is followed everywhere, it can change nothing any more when it wakes.
+    """
     taken = adopted(prepared.record, prepared.snapshot)
-    return _take(session, keeper, prepared.record, {*nodes, *taken}, also=set(taken.values()))
+    asleep = abandoned(prepared.record, prepared.snapshot)
+    return _take(session, keeper, prepared.record, {*nodes, *taken, *asleep}, also=set(taken.values()))
 
 
 def _take(
@@ -291,11 +300,12 @@ def _job(
     session: Session, keeper: Keeper, prepared: Prepared, force: bool, drain_seconds: float | None
 ) -> Job:
     nodes = {node.name: node for node in session.whole(prepared.record)}
+    world = guarded(session.world, keeper.renew)
     return Job(
-        world=session.world,
+        world=world,
         token=keeper.lease.token,
         routing=session.routing(
-            keeper.lease.token, _told(session, prepared), prepared.record, prepared.snapshot
+            keeper.lease.token, _told(session, prepared), prepared.record, prepared.snapshot, world=world
         ),
         nodes=nodes,
         models={model.name: model for model in session.spec.models},
@@ -338,8 +348,13 @@ def _event(session: Session, what: str, outcomes: Sequence[Outcome]) -> Event:
 
 
 def write_revision(session: Session, keeper: Keeper, message: str = "") -> Revision | None:
-    """Keep this version of the spec if it differs from the last one; what comes back is the new one."""
+    """Keep this version of the spec if it differs from the last one; what comes back is the new one.
+
+    A cluster that was taken down is wanted again from here on.
+    """
     record = session.store.load()
+    if record.taken_down:
+        session.store.commit(keeper.lease.token, [SetIntent(Intent(EVERYWHERE))])
     document = session.spec_document()
     last = record.revision
     if last is not None and last.document == document:

@@ -96,9 +96,9 @@ class Controller:
     # --- looking ------------------------------------------------------------------------------------
 
     def look(self) -> Seen | None:
-        """What the newest revision wants and what is there; None before the first `up`."""
+        """What the newest revision wants and what is there; None before the first `up` and after `down`."""
         record = self._base.store.load()
-        if record.revision is None:
+        if record.revision is None or record.taken_down:
             return None
         if self._watching is None or self._revision != record.revision.number:
             self._eyes.close()
@@ -146,6 +146,8 @@ class Controller:
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
         """Look again, compare and carry out; whether anything is left to be done, and a sentence."""
         with self._under_lease(decisions) as (session, keeper):
+            if session.store.load().taken_down:
+                return False, "the cluster is taken down"
             session.store.commit(keeper.lease.token, _written(session, decisions))
             prepared = prepare(session, keeper)
             session.store.commit(

@@ -1,14 +1,12 @@
 """The controllers that run on this machine: begun in the background, found again, ended.
 
-Each has a file beside the record, `.distctl/CLUSTER.controller.PID`, with its mark: boot, pid and start time.
+Each has a file beside the inventory, `.distctl/CLUSTER.controller.PID.pid`: boot, pid and start time.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distctl.adapters.process import mark, pid_of
+from distctl.app import background
 from distctl.app.compose import open_inventory
+from distctl.app.session import Session
 from distctl.cluster.lease import said
+from distctl.cluster.record import Lease
+from distctl.commands.units import Manager
 from distctl.config import Inventory
 from distctl.errors import DistctlError
 
 POLL = 0.1  # seconds between two looks at a process that ends
 BEGIN = 15.0  # seconds for a controller in the background to come to its first second
+WORDS = {
+    Manager.SYSTEM: "a systemd unit of this machine",
+    Manager.USER: "a systemd unit of this account",
+    Manager.DETACHED: "detached: it ends with this machine",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,6 @@ class Controllers:
 def folder(inventory: Inventory) -> Path:
     """Where files about controllers are: beside the record of an inventory that names none."""
     return inventory.file.absolute().parent / ".distctl"
-
-
-def log_of(inventory: Inventory) -> Path:
-    """What a controller in the background says."""
-    return folder(inventory) / f"{inventory.spec.cluster}.controller.log"
 
 
 def here(inventory: Inventory) -> dict[int, Path]:
@@ -70,30 +72,24 @@ def registered(inventory: Inventory) -> Iterator[None]:
 
 def detach(inventory: Inventory) -> str:
     """Begin a controller that outlives this command, and say where it is. Raises DistctlError."""
-    log = log_of(inventory)
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "distctl", "controller", "run", "-i", str(inventory.file.absolute())],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
-        )
+    before, manager = here(inventory), background.start(inventory)
+    log = background.unit_of(inventory).log
     deadline = time.monotonic() + BEGIN
-    while process.pid not in here(inventory):
-        if process.poll() is not None or time.monotonic() > deadline:
-            last = log.read_text(errors="replace").splitlines()[-5:]
+    while not (found := here(inventory)):
+        if time.monotonic() > deadline:
+            last = Path(log).read_text(errors="replace").splitlines()[-5:]
             raise DistctlError("the controller did not begin: " + " | ".join(last), hint=f"less {log}")
         time.sleep(POLL)
-    return f"controller runs as process {process.pid}; its log is {log}"
+    pid = max(found)
+    word = "runs already" if pid in before else "runs"
+    return f"the controller {word} as process {pid} ({WORDS[manager]}); its log is {log}"
 
 
 def stop(inventory: Inventory, seconds: float) -> tuple[int, ...]:
     """Ask every controller on this machine to end, and wait. Raises DistctlError for one that does not."""
-    files = here(inventory)
-    marks = {pid: mark(pid) for pid in files}
-    for pid in files:
+    marks = {pid: mark(pid) for pid in here(inventory)}
+    background.stop(inventory, seconds)
+    for pid in here(inventory):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while left := [pid for pid, marked in marks.items() if pid_of(marked) is not None]:
@@ -103,14 +99,18 @@ def stop(inventory: Inventory, seconds: float) -> tuple[int, ...]:
                 hint=f"run `distctl controller stop` again, or kill {left[0]}: the next pass goes on there",
             )
         time.sleep(POLL)
-    return tuple(files)
+    return tuple(marks)
+
+
+def leader_of(session: Session) -> Lease | None:
+    """Who leads now, None for nobody: not a process of this machine that has ended. Raises StoreError."""
+    leader = session.store.leader()
+    return None if leader is None or session.has_ended(leader.owner) else leader
 
 
 def standing(inventory: Inventory) -> Controllers:
     """Who leads now, and what runs here. Raises StoreError."""
     with open_inventory(inventory, warn=lambda _: None) as session:
-        leader = session.store.leader()
-        if leader is not None and session.has_ended(leader.owner):
-            leader = None
+        leader = leader_of(session)
     pids = tuple(here(inventory))
     return Controllers(said(leader.owner) if leader else "", leader.since if leader else 0.0, pids)

@@ -329,12 +329,22 @@ class Session:
 
         return render(self.view(record, router)).files[CONFIG]
 
-    def routing(self, token: int, routers: Iterable[RouterId], record: Record, snapshot: Snapshot) -> Routing:
+    def routing(
+        self,
+        token: int,
+        routers: Iterable[RouterId],
+        record: Record,
+        snapshot: Snapshot,
+        *,
+        world: World | None = None,
+    ) -> Routing:
         """Some routers, for one execution that begins with this record, as they were seen before it."""
         idle = {name: nature.idle for name, nature in self.natures(record).items()}
         told = tuple(routers)
         silent = {r: s.error for r, s in snapshot.routers.items() if r in told and s.error}
-        return Routing(self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent)
+        return Routing(
+            world or self.world, token, told, idle=lambda model: idle.get(model, 0.0), silent=silent
+        )
 
     def with_addresses(self, wish: Wish, record: Record, snapshot: Snapshot) -> Wish:
         """The wish with what keepalived is to be on the places that share an address.

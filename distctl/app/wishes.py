@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from distctl.app.change import Prepared, with_changes
 from distctl.app.session import Session
 from distctl.cluster.record import (
+    EVERYWHERE,
     AddEvent,
     Change,
     DropPin,
@@ -87,6 +88,12 @@ def intent_changes(
         changes.append(SetIntent(Intent(name, cordoned, draining, why, session.author, now, stopped)))
         changes.append(AddEvent(Event(now, word, name, why or word, session.author)))
     return changes
+
+
+def down_changes(session: Session) -> list[Change]:
+    """The intent of a cluster that is taken down: no controller brings it back."""
+    intent = Intent(EVERYWHERE, draining=True, stopped=True, by=session.author, since=session.clock.now())
+    return [SetIntent(intent)]
 
 
 def refuse_bereft(

@@ -24,6 +24,7 @@ def down(
     from dataclasses import replace
 
     from distctl.app.change import leased, prepare
+    from distctl.app.wishes import down_changes
     from distctl.cli.output import note, wants_json
     from distctl.cli.running import change, finish, opened, seconds
     from distctl.policy.teardown import teardown
@@ -43,6 +44,7 @@ def down(
                 yes=yes,
                 force=force,
                 drain_seconds=seconds(timeout),
+                intents=down_changes(session),
             )
             if plan.empty and not wants_json(output):
                 note("Nothing to do: nothing of this cluster is there.", "green")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from distctl.adapters.tracing import Trace
     from distctl.app.change import Keeper, Prepared
     from distctl.app.session import Session
+    from distctl.cluster.record import Change
     from distctl.control.execute import Outcome
 
 
@@ -75,8 +76,12 @@ def change(
     drain_seconds: float | None = None,
     max_failures: int = 1_000_000,
     show: bool = True,
+    intents: Sequence[Change] = (),
 ) -> tuple[Outcome, ...]:
-    """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined."""
+    """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined.
+
+    `intents` are written once nobody declined, and before anything is done.
+    """
     from distctl.app.change import carry_intents, carry_out
     from distctl.app.preconditions import refuse
     from distctl.cli.progress import Progress
@@ -91,6 +96,7 @@ def change(
     refuse(session, prepared, force=force)
     if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
         raise DistctlError("declined; no changes were made")
+    session.store.commit(keeper.lease.token, intents)
     with Progress() as progress:
         return carry_out(
             session,

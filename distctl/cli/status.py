@@ -63,6 +63,7 @@ def _look(session: Session) -> Standing:
 
 
 def _show(session: Session, found: Standing, output: Format, *, watch: bool) -> None:
+    from distctl.app.running import leader_of
     from distctl.cli.output import document, note, wants_json
 
     if wants_json(output):
@@ -70,7 +71,8 @@ def _show(session: Session, found: Standing, output: Format, *, watch: bool) -> 
         return
     if watch:
         typer.echo("\x1b[2J\x1b[H", nl=False)
-    note(f"note: {NO_CONTROLLER}", "yellow")
+    if leader_of(session) is None:
+        note(f"note: {NO_CONTROLLER}", "yellow")
     if any(router.id.place == "local" for router in found.routers) and len(found.routers) == 1:
         note("note: the only router runs on this machine: it ends when this machine does", "yellow")
     _tables(found, wide=output is Format.WIDE)

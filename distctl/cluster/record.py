@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from distctl.cluster.keys import Key
 from distctl.cluster.remembered import (
+    EVERYWHERE,
     Event,
     Health,
     Intent,
@@ -30,6 +31,7 @@ from distctl.cluster.remembered import (
 from distctl.cluster.spec import RouterId, ServerId
 
 __all__ = [
+    "EVERYWHERE",
     "AddEvent",
     "AddLoad",
     "Adopt",

@@ -28,6 +28,9 @@ class Revision:
     message: str = ""
 
 
+EVERYWHERE = "*"  # in place of a node's name: the whole cluster is taken down, until the next `up`
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What an operator said of a node. `stopped`: once it is drained, its servers are stopped too.
@@ -178,6 +181,11 @@ class Record:
     sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
     # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
     serial: int = field(default=0, compare=False)
+
+    @property
+    def taken_down(self) -> bool:
+        """Whether an operator has taken the cluster down, or is at it: nobody else brings anything up."""
+        return EVERYWHERE in self.intents
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

@@ -85,6 +85,12 @@ def adopted(record: Record, snapshot: Snapshot) -> dict[str, str]:
     return {name: owner.record for name, owner in sorted(owners.items()) if owner.record != record.id}
 
 
+def abandoned(record: Record, snapshot: Snapshot) -> list[str]:
+    """Nodes that this record's last run has claimed and never let go: it was killed, or sleeps."""
+    owners = {name: sight.owner for name, sight in sorted(snapshot.nodes.items()) if sight.owner}
+    return [name for name, owner in owners.items() if owner.record == record.id and owner.until > 0]
+
+
 def refuse_at_work(
     record: Record, snapshot: Snapshot, *, ended: Callable[[str], bool] = lambda _run: False
 ) -> None:

@@ -19,6 +19,7 @@ from distctl.policy.turn import Memory, ended, turn
 from distctl.ports import Clock
 
 INTERVAL = 1.0  # seconds from one look to the next
+ASLEEP = 5.0  # seconds between two turns after which something has stopped this process
 UNWRITTEN = 1000  # observations that are kept while the store cannot be written
 HEARTBEAT = 60.0  # seconds between two lines when there is nothing else to say
 
@@ -61,14 +62,13 @@ class Loop:
     pool: Executor
     memory: Memory = field(default_factory=Memory)
     _leads: bool | None = None
-    _told: dict[str, str] = field(
-        default_factory=dict
-    )  # by kind: what was said last, so that it is said once
+    _told: dict[str, str] = field(default_factory=dict)  # by kind: what was said last
     _looking: Future[Seen | None] | None = None
     _passing: Future[Ended] | None = None
     _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
     _unwritten: list[Change] = field(default_factory=list)
     _beat: Instant = 0.0
+    _stepped: Instant = 0.0
 
     def run(self) -> None:
         """Until `stopping`: then a pass ends at its next step, and the leadership is given back."""
@@ -81,6 +81,9 @@ class Loop:
 
     def step(self) -> None:
         """One second's work. Nothing in it waits for a node."""
+        slept, self._stepped = self.clock.now() - (self._stepped or self.clock.now()), self.clock.now()
+        if slept > ASLEEP:
+            self._tell("woke", f"this process was stopped for {slept:.0f} s; who leads is asked first")
         self._collect()
         if self._lead():
             self._turn()
@@ -96,7 +99,7 @@ class Loop:
         self._told.pop("error", None)
         if other:
             if self._leads is not False:
-                self.memory = Memory()
+                self.memory, self._looking = Memory(), None
             self._once("standby", other)
         elif not self._leads:
             self._told.pop("standby", None)

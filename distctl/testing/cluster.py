@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,16 @@ class FakeCluster:
     def restart(self) -> None:
         """A new process of distctl on the same machines: it has claimed nothing and nothing breaks it."""
         self.calls.restart()
-        self._ports.clear()
+        self._ports = {}
+
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """Another process of distctl is at work, while this one is stopped and keeps what it has claimed."""
+        ports, self._ports = self._ports, {}
+        try:
+            yield
+        finally:
+            self._ports = ports
 
     def edit(self, model: str) -> None:
         """Change the files of a model's folder here."""

@@ -48,6 +48,17 @@ class Controller:
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(30) == 0, self.log.read_text()
 
+    def __enter__(self) -> Controller:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.end()
+        finally:
+            self.process.kill()
+            self.process.wait()
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
@@ -59,14 +70,9 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture
 def controller(cluster: LocalCluster) -> Iterator[Controller]:
     """One that leads and has found everything as it should be."""
-    found = Controller(cluster)
-    try:
+    with Controller(cluster) as found:
         found.wait_for("pass", "nothing is to be done")
         yield found
-        found.end()
-    finally:
-        found.process.kill()
-        found.process.wait()
 
 
 def kill_for_good(cluster: LocalCluster, place: str, unit: str = "server-0") -> None:
@@ -106,6 +112,7 @@ def test_what_is_lost_for_good_comes_back_by_itself(
     cluster.nothing_to_do()
 
 
+@pytest.mark.nightly
 def test_operators_work_beside_it(cluster: LocalCluster, controller: Controller) -> None:
     with cluster.load("digits:http", "digits:grpc") as load:
         for words in (("scale", "simple=1"), ("drain", "n1"), ("undrain", "n1"), ("scale", "simple=auto")):
@@ -115,11 +122,68 @@ def test_operators_work_beside_it(cluster: LocalCluster, controller: Controller)
     cluster.wait_whole()
 
 
+@pytest.mark.nightly
+def test_one_that_was_stopped_past_its_lease_changes_nothing_when_it_wakes(
+    cluster: LocalCluster, controller: Controller, figure: Figure
+) -> None:
+    """It is stopped in the middle of a pass, and only goes on once the second one has done it all."""
+    with Controller(cluster, "second") as second, cluster.load("digits:http", "digits:grpc") as load:
+        second.wait_for("standby", "leads; this one stands by")
+        killed = cluster.process("n1")
+        kill_for_good(cluster, "n1")
+        controller.wait_for("decision", "n1/0 is dead")
+        wait_until(lambda: cluster.process("n1") not in (0, killed), "n1 starts")
+        controller.process.send_signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        second.wait_for("leading", "this controller leads")
+        figure(f"the leading controller stopped: the second one leads after {time.monotonic() - begun:.1f} s")
+        assert time.monotonic() - begun < AIM
+        wait_until(lambda: second.said("pass"), "the second one's pass", 60)
+        cluster.wait_whole()
+        before = (owners(cluster), cluster.process("n1"), cluster.process("n2"), controller.said("step"))
+        controller.process.send_signal(signal.SIGCONT)
+        controller.wait_for("woke", "this process was stopped for")
+        controller.wait_for("standby", "leads; this one stands by")
+        controller.wait_for("waiting", "by now")
+        time.sleep(3)
+        after = (owners(cluster), cluster.process("n1"), cluster.process("n2"), controller.said("step"))
+        assert after == before
+    load.report.require_whole()
+    cluster.nothing_to_do()
+
+
+@pytest.mark.nightly
+def test_in_the_background_it_is_found_again_outlives_a_crash_and_leaves_a_cluster_down(
+    cluster: LocalCluster,
+) -> None:
+    cluster.run("controller", "run", "--detach")
+    try:
+        first = cluster.json("controller", "status")["here"][0]
+        assert f"runs already as process {first}" in cluster.run("controller", "run", "--detach").err
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: first not in cluster.json("controller", "status", check=None)["here"], "it ends")
+        wait_until(lambda: cluster.json("controller", "status", check=None)["leader"], "another one leads")
+        cluster.run("down", "-y")
+        time.sleep(5)
+        assert not cluster.root("n1").exists()
+        cluster.up()
+        cluster.nothing_to_do()
+    finally:
+        ran = cluster.run("controller", "stop", check=None)
+    assert ran.code == 0, ran
+    assert "stopped: process" in ran.err
+    cluster.run("controller", "status", check=1)
+
+
+def owners(cluster: LocalCluster) -> dict[str, str]:
+    """Whose each place is, and how far it was changed."""
+    return {place: (cluster.root(place) / "owner").read_text() for place in (*cluster.nodes, "local")}
+
+
 def test_a_second_controller_stands_by_and_leads_once_the_first_is_killed(
     cluster: LocalCluster, controller: Controller, figure: Figure
 ) -> None:
-    second = Controller(cluster, "second")
-    try:
+    with Controller(cluster, "second") as second:
         second.wait_for("standby", "leads; this one stands by")
         begun = time.monotonic()
         controller.process.kill()
@@ -128,8 +192,6 @@ def test_a_second_controller_stands_by_and_leads_once_the_first_is_killed(
         took = time.monotonic() - begun
         figure(f"the leading controller killed: the second one leads after {took:.1f} s")
         assert took < AIM
-        controller.process = second.process
-        controller.log = second.log
-    except BaseException:
-        second.process.kill()
-        raise
+    again = Controller(cluster)
+    again.wait_for("pass", "nothing is to be done")
+    controller.process = again.process  # which the fixture ends
