@@ -11,7 +11,7 @@ from distctl.cluster.spec import Endpoint
 from distctl.errors import NothingListens
 from distctl.ports import Connector
 
-ANSWER = 2.0  # seconds
+ANSWER = 1.0  # seconds
 _LIVE = b"GET /v2/health/live HTTP/1.0\r\n\r\n"
 
 

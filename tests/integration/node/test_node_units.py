@@ -21,6 +21,7 @@ def test_start_returns_when_the_process_runs_and_again_changes_nothing(supervise
     assert one.start().returncode == 0
     first = one.sight().process
     assert first and one.sight().wanted_up
+    assert one.sight().restarts == 0
     assert one.start().returncode == 0
     assert one.sight().process == first
     assert len(list(running(f"supervise {one.unit.folder}"))) == 1
@@ -54,6 +55,7 @@ def test_a_process_that_ends_at_once_is_started_more_and_more_rarely(supervised)
     said = [line for line in one.log().splitlines() if "ended" in line]
     assert said[0].endswith("status 3; it is started again in 1 s")
     assert said[1].endswith("status 3; it is started again in 2 s")
+    assert one.sight().restarts >= 2, "its supervisor counts"
 
 
 def test_stop_ends_the_process_by_sigterm_and_leaves_nothing(supervised):
