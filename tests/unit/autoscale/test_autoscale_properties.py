@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distctl.cluster.spec import Autoscale
@@ -41,6 +41,7 @@ def test_bounds_hold_whatever_comes(spec, demands, begin, start):
             assert spec.min <= count <= spec.max
 
 
+@example(9.0, 1, 1, 0.0)
 @given(st.floats(1, 150), st.integers(0, 2**32 - 1), st.integers(1, 15), st.sampled_from([0.0, 45.0]))
 @settings(max_examples=25, deadline=None)
 def test_a_steady_load_with_noise_finds_its_count_and_stays_there(level, seed, begin, start):
