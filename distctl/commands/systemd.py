@@ -45,6 +45,7 @@ ReadOnlyPaths=-/proc/sys -/sys
 RuntimeDirectory=distctl
 RuntimeDirectoryMode=0711
 RuntimeDirectoryPreserve=yes
+LogRateLimitIntervalSec=0
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectClock=yes

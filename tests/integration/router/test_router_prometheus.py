@@ -72,6 +72,11 @@ def watched(make_router: Callable[..., Router], tmp_path: Path) -> Iterator[tupl
         yield router, watcher
 
 
+def pools(watcher: Prometheus) -> set[tuple[str, str]]:
+    """Protocol and kind of the pools that get requests."""
+    return {(m["protocol"], m["kind"]) for m, _ in watcher.ask("model_kind:distctl_requests:rate1m > 0")}
+
+
 def test_every_rule_answers_under_load_with_the_names_of_the_cluster(
     watched: tuple[Router, Prometheus],
 ) -> None:
@@ -81,12 +86,15 @@ def test_every_rule_answers_under_load_with_the_names_of_the_cluster(
     )
     assert checked.returncode == 0 and f"SUCCESS: {len(RULES)} rules found" in checked.stdout, checked
     with Load(router) as load:
+        wait_for(
+            lambda: watcher.value('model:distctl_requests:rate1m{model="digits"}') > 0, "two scrapes", 40
+        )
         for _ in range(10):
             router.infer(x_drop="1")  # lost with two servers: 502
         ratio = 'model:distctl_errors:ratio1m{cluster="test",model="digits"}'
-        wait_for(lambda: watcher.value(ratio) > 0, "errors to be seen")
+        wait_for(lambda: watcher.value(ratio) > 0, "errors to be seen", 40)
         names = [rule["record"] for rule in RULES]
-        wait_for(lambda: all(watcher.ask(name) for name in names), "every rule to answer")
+        wait_for(lambda: all(watcher.ask(name) for name in names), "every rule to answer", 40)
         rate = watcher.value('model:distctl_requests:rate1m{model="digits"}')
         unserved = watcher.value('model:distctl_unserved:rate1m{model="digits"}')
         assert 0 < unserved < rate / 2 and 0 < watcher.value(ratio) < 0.5
@@ -94,8 +102,8 @@ def test_every_rule_answers_under_load_with_the_names_of_the_cluster(
         assert watcher.value('model:distctl_servers:min{model="digits"}') == 2
         assert watcher.value('model:distctl_in_flight:sum{model="digits"}') >= 1
         assert watcher.value("router:distctl_requests:rate1m") > 0
-        kinds = {(m["protocol"], m["kind"]) for m, v in watcher.ask("model_kind:distctl_requests:rate1m > 0")}
-        assert {("rest", "replay"), ("grpc", "replay"), ("grpc", "stream")} <= kinds
+        kinds = {("rest", "replay"), ("grpc", "replay"), ("grpc", "stream")}
+        wait_for(lambda: kinds <= pools(watcher), "every kind of request to be counted", 40)
         servers = {(m["node"], m["server"]) for m, v in watcher.ask("server:distctl_requests:rate1m > 0")}
         assert servers == {("n1", "n1/0"), ("n2", "n2/0")}
     assert not load.failures
