@@ -5,12 +5,11 @@ nginx stands for Triton: it reads the body of a request and answers what is writ
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.peers import WHERE, Target, process
+from benchmarks.peers import Target, nginx
 from benchmarks.work import PORTS
 from distctl.adapters.haproxy import HaproxyRouter
 from distctl.adapters.local import LocalConnector
@@ -20,42 +19,19 @@ from distctl.cluster.spec import Connection, Node, RouterId, ServerId
 SERVERS = ((PORTS + 920, PORTS + 921), (PORTS + 930, PORTS + 931))  # nothing listens for gRPC
 MODEL = "floats"
 ANSWER = """\
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log crit;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  client_max_body_size 0;
-  keepalive_requests 1000000000;
   server {{
     listen 127.0.0.1:{port};
     default_type application/json;
     return 200 '{{"outputs":[{{"name":"OUTPUT0","datatype":"FP32","shape":[1],"data":[1]}}]}}';
-  }}
-}}
-"""
+  }}"""
 
 
 @contextmanager
 def answering(folder: Path) -> Iterator[None]:
     """The two servers for as long as the block runs. Raises RuntimeError without nginx."""
-    nginx = shutil.which("nginx", path=WHERE)
-    if nginx is None:
-        raise RuntimeError("nginx is not installed: it stands for the servers here")
     with ExitStack() as stack:
         for port, _ in SERVERS:
-            own = folder / f"server-{port}"
-            own.mkdir(parents=True)
-            (own / "nginx.conf").write_text(ANSWER.format(folder=own, port=port))
-            words = [nginx, "-c", str(own / "nginx.conf"), "-e", str(own / "error.log")]
-            stack.enter_context(process(words, port))
+            stack.enter_context(nginx(ANSWER.format(port=port), folder / f"server-{port}", port, "1"))
         yield
 
 

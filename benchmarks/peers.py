@@ -42,10 +42,10 @@ backend grpc
 
 NGINX = """\
 {user}daemon off;
-worker_processes auto;
+worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;
@@ -55,6 +55,10 @@ http {{
   scgi_temp_path {folder}/scgi;
   client_max_body_size 0;
   keepalive_requests 1000000000;
+{inside}
+}}
+"""
+NGINX_ROUTER = """\
   upstream rest {{ least_conn; {rest} keepalive 64; keepalive_requests 1000000000; }}
   upstream grpc {{ least_conn; {grpcs} keepalive 64; keepalive_requests 1000000000; }}
   {tuned}
@@ -66,8 +70,8 @@ http {{
     listen 127.0.0.1:{grpc} http2;
     location / {{ grpc_pass grpc://grpc; }}
   }}
-}}
 """
+
 CADDY = """\
 {{
   admin off
@@ -128,11 +132,15 @@ def haproxy_config(servers: Sequence[tuple[int, int]], http: int) -> str:
     return PLAIN_HAPROXY.format(http=http, grpc=http + 1, rest="\n".join(rest), grpcs="\n".join(grpcs))
 
 
-def nginx_config(servers: Sequence[tuple[int, int]], http: int, folder: Path, *, tuned: bool) -> str:
+def nginx_config(inside: str, folder: Path, workers: str) -> str:
+    """A configuration of nginx with this in its `http`."""
+    user = "user root;\n" if os.geteuid() == 0 else ""  # nobody could not keep large bodies in our folder
+    return NGINX.format(user=user, workers=workers, folder=folder, inside=inside)
+
+
+def nginx_router(servers: Sequence[tuple[int, int]], http: int, *, tuned: bool) -> str:
     """nginx with keep-alive and least_conn; `tuned` also repeats requests on another server."""
-    return NGINX.format(
-        user="user root;\n" if os.geteuid() == 0 else "",  # nobody could not keep large bodies in our folder
-        folder=folder,
+    return NGINX_ROUTER.format(
         http=http,
         grpc=http + 1,
         rest=" ".join(f"server 127.0.0.1:{h};" for h, _ in servers),
@@ -149,9 +157,11 @@ def peers(cluster: LocalCluster, folder: Path, *, tuned: bool) -> Iterator[list[
     with ExitStack() as stack:
         found = [stack.enter_context(plain_haproxy(binary, servers, folder / "haproxy", base + 10))]
         if shutil.which("nginx", path=WHERE):
-            found.append(stack.enter_context(nginx(servers, folder / "nginx", base + 20)))
+            found.append(stack.enter_context(nginx_target(servers, folder / "nginx", base + 20)))
             if tuned:
-                found.append(stack.enter_context(nginx(servers, folder / "tuned", base + 30, tuned=True)))
+                found.append(
+                    stack.enter_context(nginx_target(servers, folder / "tuned", base + 30, tuned=True))
+                )
         yield found
 
 
@@ -167,16 +177,24 @@ def plain_haproxy(
 
 
 @contextmanager
-def nginx(
+def nginx(inside: str, folder: Path, http: int, workers: str = "auto") -> Iterator[int]:
+    """nginx with this in its `http`, for as long as the block runs; its pid."""
+    folder.mkdir(parents=True)
+    (folder / "nginx.conf").write_text(nginx_config(inside, folder, workers))
+    binary = shutil.which("nginx", path=WHERE)
+    if binary is None:
+        raise RuntimeError("nginx is not installed")
+    with process([binary, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], http) as pid:
+        yield pid
+
+
+@contextmanager
+def nginx_target(
     servers: Sequence[tuple[int, int]], folder: Path, http: int, *, tuned: bool = False
 ) -> Iterator[Target]:
-    """nginx over servers, for as long as the block runs."""
-    folder.mkdir(parents=True)
-    (folder / "nginx.conf").write_text(nginx_config(servers, http, folder, tuned=tuned))
-    name = "nginx, tuned" if tuned else "nginx"
-    binary = shutil.which("nginx", path=WHERE) or "nginx"
-    with process([binary, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], http) as pid:
-        yield Target(name, http, http + 1, pid)
+    """nginx as a router over servers, for as long as the block runs."""
+    with nginx(nginx_router(servers, http, tuned=tuned), folder, http) as pid:
+        yield Target("nginx, tuned" if tuned else "nginx", http, http + 1, pid)
 
 
 @contextmanager

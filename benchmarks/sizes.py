@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from benchmarks.fixed import SERVERS, answering, router, view
 from benchmarks.load import Measured, Request, rest
-from benchmarks.peers import WHERE, Target, caddy, nginx, plain_haproxy
+from benchmarks.peers import WHERE, Target, caddy, nginx_target, plain_haproxy
 from benchmarks.work import PORTS, Aim, Section, Work, median, say
 from distctl.adapters.haproxy import bundled_executable
 
@@ -47,7 +47,7 @@ def _targets(work: Work, stack: ExitStack) -> list[Target]:
         Target("direct", *SERVERS[0]),
         ours,
         stack.enter_context(plain_haproxy(binary, SERVERS, folder / "plain", PORTS + 950)),
-        stack.enter_context(nginx(SERVERS, folder / "nginx", PORTS + 960)),
+        stack.enter_context(nginx_target(SERVERS, folder / "nginx", PORTS + 960)),
     ]
     if shutil.which("caddy", path=WHERE):
         found.append(stack.enter_context(caddy(SERVERS, folder / "caddy", PORTS + 970)))
