@@ -80,9 +80,9 @@ def rest(
     argv = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "20s", "--latency"]
     said = run([*argv, "-s", str(script), url], timeout=seconds + 30)
     after = cpu(target.pid)
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(f"{target.name}: {said}")
     requests = int(_found(r"(\d+) requests in", said))
+    if "Non-2xx" in said or "Socket errors" in said or not requests:
+        raise RuntimeError(f"{target.name}: {said}")
     return Measured(
         float(_found(r"Requests/sec:\s+([\d.]+)", said)),
         _milliseconds(_found(r"50%\s+([\d.]+\w+)", said)),
