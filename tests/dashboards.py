@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parents[1] / "templates/grafana/distctl.json"
+from distctl.commands import prometheus
 
 
 def dashboard() -> dict[str, Any]:
     """The whole document."""
-    return json.loads(FILE.read_text())  # type: ignore[no-any-return]
+    return json.loads(prometheus.dashboard())  # type: ignore[no-any-return]
 
 
 def queries(cluster: str, *, rules: bool) -> list[str]:

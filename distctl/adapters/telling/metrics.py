@@ -7,7 +7,7 @@ can make many of, and no sentence. Names follow https://prometheus.io/docs/pract
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import exposition
 from prometheus_client.metrics_core import (
@@ -61,14 +61,14 @@ class Families:
 
 
 def _gauge(name: str, words: str, labels: Sequence[str], rows: Rows) -> Metric:
-    family = GaugeMetricFamily(f"distctl_{name}", words, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, number)
-    return family
+    return _filled(GaugeMetricFamily(f"distctl_{name}", words, labels=labels), rows)
 
 
 def _counter(name: str, words: str, labels: Sequence[str], rows: Rows) -> Metric:
-    family = CounterMetricFamily(f"distctl_{name}", words, labels=labels)
+    return _filled(CounterMetricFamily(f"distctl_{name}", words, labels=labels), rows)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Rows) -> Metric:
     for values, number in rows:
         family.add_metric(values, number)
     return family
@@ -141,23 +141,20 @@ def _named(server: ServerId) -> tuple[str, str]:
 
 
 def _servers(spec: Spec, tally: Tally) -> Iterator[Metric]:
-    ids, labels = [server.id for server in spec.servers], ["node", "server"]
+    names = {str(server.id): _named(server.id) for server in spec.servers}
+    labels = ["node", "server"]
     now = (("in_flight", tally.in_flight, "are answered"), ("queued", tally.queued, "wait in routers for it"))
     for name, numbers, what in now:
-        rows = [(_named(id), numbers[id]) for id in ids]
+        rows = [(values, numbers[one]) for one, values in names.items()]
         yield _gauge(f"server_requests_{name}", f"Requests that {what} now, over all routers.", labels, rows)
-    answered = _answered(tally, {id: _named(id) for id in ids})
     words = "Requests that a router sent to a server since the router's worker began."
-    yield _counter("server_requests", words, [*labels, "router"], answered)
+    yield _counter("server_requests", words, [*labels, "router"], _answered(tally, names))
 
 
-def _answered(tally: Tally, names: dict[ServerId, tuple[str, str]] | dict[str, tuple[str]]) -> Rows:
+def _answered(tally: Tally, names: Mapping[str, tuple[str, ...]]) -> Rows:
     """A counter for each router, since each begins anew by itself."""
-    return [
-        ((*names[one], str(router)), number)  # type: ignore[index]
-        for (one, router), number in tally.answered.items()
-        if one in names
-    ]
+    answered = tally.answered.items()
+    return [((*names[one], router), number) for (one, router), number in answered if one in names]
 
 
 def _models(seen: Seen, tally: Tally) -> Iterator[Metric]:
