@@ -26,6 +26,7 @@ NAMES = (
     "pushing",
     "nothing",
     "provisioning",
+    "observe",
 )
 
 

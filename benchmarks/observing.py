@@ -30,7 +30,7 @@ from distctl.control.loop import Loop
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.testing.many import MODELS, address
 
-WARM = 8.0  # seconds that are not counted: imports, first connections
+WARM = 6.0  # seconds that are not counted: imports, first connections
 
 
 class Watched(Controller):

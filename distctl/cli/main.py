@@ -34,6 +34,7 @@ from distctl.cli import (
     rollback,
     router,
     scale,
+    simulate,
     status,
     trust,
     up,
@@ -72,6 +73,7 @@ app.command("history", rich_help_panel=SEE)(history.history)
 app.command("logs", rich_help_panel=SEE)(audible(logs.logs))
 app.command("infer", rich_help_panel=USE)(audible(infer.infer))
 app.command("bench", rich_help_panel=USE)(bench.bench)
+app.command("simulate", rich_help_panel=USE)(audible(simulate.simulate))
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 app.add_typer(controller.app, name="controller", rich_help_panel=USE)

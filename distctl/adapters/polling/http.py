@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -109,4 +110,7 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _words(error: Exception) -> str:
+    """What happened, without the address, which the sentence around it has already."""
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return os.strerror(error.os_error.errno).lower()
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -84,13 +84,13 @@ class Poller:
         Whoever was not asked by then is told as that.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._targets.keys() <= self._servers.keys(), wait)
+            self._changed.wait_for(lambda: len(self._targets) == len(self._servers), wait)
             return {id: self._servers.get(id) or _unasked(id) for id in self._targets}
 
     def routers(self, *, wait: float = 0.0) -> Mapping[RouterId, RouterSight]:
         """The last sight of every router, as of the servers."""
         with self._changed:
-            self._changed.wait_for(lambda: self._glances.keys() <= self._routers.keys(), wait)
+            self._changed.wait_for(lambda: len(self._glances) == len(self._routers), wait)
             return {
                 id: self._routers.get(id) or RouterSight(id, running=False, error="not asked yet")
                 for id in self._glances
@@ -121,7 +121,7 @@ class Poller:
         for key in self._tasks.keys() - wanted:
             self._tasks.pop(key).cancel()
             self._hurried.pop(key)
-        for key in wanted - self._tasks.keys():
+        for key in wanted - {key for key, task in self._tasks.items() if not task.done()}:
             self._hurried[key] = asyncio.Event()
             self._tasks[key] = self._loop.create_task(self._watching(key))
 
@@ -139,10 +139,12 @@ class Poller:
         await asyncio.sleep(place * self._spread)
         while True:
             begun = self._loop.time()
-            target = self._targets[id]
+            target = self._targets.get(id)
+            if target is None:  # let go just now
+                return
             questions = EVERYTHING if known.dead else due(turn, place, period(len(self._targets)))
             known = await ask(self._inquiry(target, turn), target, questions, known, self._now)
-            self._told(self._servers, self._targets, id, known.sight)
+            self._told(id, known.sight)
             turn, failures = turn + 1, failures + 1 if known.dead else 0
             await self._rest(id, begun + pause(failures, place))
 
@@ -160,16 +162,23 @@ class Poller:
         failures = 0
         while True:
             begun = self._loop.time()
-            sight = await self._loop.run_in_executor(self._sockets, _glanced, id, self._glances[id])
-            self._told(self._routers, self._glances, id, sight)
+            glance = self._glances.get(id)
+            if glance is None:
+                return
+            sight = await self._loop.run_in_executor(self._sockets, _glanced, id, glance)
+            self._told(id, sight)
             failures = failures + 1 if sight.error or not sight.running else 0
             await self._rest(id, begun + pause(failures, 0.5))
 
-    def _told(self, table: dict[Any, Any], wanted: Mapping[Any, Any], id: Key, sight: object) -> None:
+    def _told(self, id: Key, sight: object) -> None:
         with self._changed:
+            server = isinstance(id, ServerId)
+            table: dict[Any, Any] = self._servers if server else self._routers
+            wanted: Mapping[Any, Any] = self._targets if server else self._glances
             if id in wanted:
                 table[id] = sight
-                self._changed.notify_all()
+                if len(table) == len(wanted):  # only those that are wanted stand in it
+                    self._changed.notify_all()
 
     async def _rest(self, key: Key, until: float) -> None:
         """Wait for this one's next turn, at most to `until`; turns that were missed are left out."""

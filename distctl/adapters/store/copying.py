@@ -30,7 +30,7 @@ def copy(source: Engine, target: Engine, migrations: Migrations) -> None:
         for table in (schema.lease, schema.leader):
             connection.execute(update(table).values(leases.free(leases.held(connection, table))))
 
-    write(target, put, exclusive=False)
+    write(target, put, exclusive=False, named=False)
 
 
 def _tables(found: Connection, into: Connection) -> None:

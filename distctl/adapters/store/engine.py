@@ -7,15 +7,16 @@ left, and nothing fails for being too late, as it would when serializable. One t
 of the whole database.
 
 A server that is away for a moment is waited for. A write whose commit was never answered is not done twice:
-the server is asked what became of it.
+each leaves its name in the transaction, by which the next try finds it.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -140,13 +141,17 @@ def read(engine: Engine, work: Callable[[Connection], T], *, patience: float = P
     return _patiently(engine, once, patience)
 
 
-def write(engine: Engine, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:
+def write(
+    engine: Engine, work: Callable[[Connection], T], *, exclusive: bool = True, named: bool = True
+) -> T:
     """What `work` gives back in a transaction that writes, and that is undone by any exception.
 
     `work` is called again when the server was lost. `exclusive` locks the row of `meta`: False while the
-    tables are still being made. Raises StoreError.
+    tables are still being made. `named` keeps a name of the write, so that it is done once whatever is lost:
+    False while the schema is not the newest, for what can be done twice. Raises StoreError.
     """
-    return _patiently(engine, _Write(engine, work, exclusive), PATIENCE)
+    on_server = engine.dialect.name == "postgresql"
+    return _patiently(engine, _Write(engine, work, exclusive, named and on_server), PATIENCE)
 
 
 @dataclass(slots=True)
@@ -156,26 +161,21 @@ class _Write(Generic[T]):
     engine: Engine
     work: Callable[[Connection], T]
     exclusive: bool
-    doubtful: tuple[str, T] | None = None  # a transaction whose commit was sent and never answered
+    named: bool
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    results: list[T] = field(default_factory=list)  # the last of transactions whose commit may have been sent
 
     def __call__(self) -> T:
         options = WRITES if self.engine.dialect.name == "sqlite" else {"isolation_level": "READ COMMITTED"}
-        with _connection(self.engine, options) as connection:
-            if self.doubtful is not None:
-                with connection.begin():
-                    kept = server.committed(connection, self.doubtful[0])
-                if kept:
-                    return self.doubtful[1]
-                self.doubtful = None
-            return self._try(connection)
-
-    def _try(self, connection: Connection) -> T:
-        with connection.begin() as transaction:
+        with _connection(self.engine, options) as connection, connection.begin():
+            # A try before that the server is still at has the turn: after it, what it kept can be seen.
             _take_turn(connection, exclusive=self.exclusive)
+            if self.results and self.named and server.kept(connection, self.name):
+                return self.results[-1]
             result = self.work(connection)
-            if connection.dialect.name == "postgresql":
-                self.doubtful = (server.transaction(connection), result)
-            transaction.commit()
+            if self.named:
+                server.keep(connection, self.name)
+            self.results[:] = [result]
         return result
 
 

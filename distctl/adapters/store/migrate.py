@@ -39,7 +39,7 @@ class Migrations:
     head: str
 
 
-SHIPPED = Migrations("distctl.adapters.store:migrations", "0005")
+SHIPPED = Migrations("distctl.adapters.store:migrations", "0006")
 
 
 def bring_up_to_date(engine: Engine, migrations: Migrations, *, cluster: str, clock: Clock) -> None:
@@ -51,7 +51,7 @@ def bring_up_to_date(engine: Engine, migrations: Migrations, *, cluster: str, cl
     if found == migrations.head:
         return
     if found is None:
-        write(engine, lambda c: _create(c, migrations, cluster, clock), exclusive=False)
+        write(engine, lambda c: _create(c, migrations, cluster, clock), exclusive=False, named=False)
     elif found in known(migrations):
         _migrate(engine, migrations, found, clock)
     else:
@@ -127,14 +127,14 @@ def _migrate(engine: Engine, migrations: Migrations, found: str, clock: Clock) -
         if version(connection) == found:
             upgrade(connection, migrations)
 
-    lease = write(engine, take)
+    lease = write(engine, take, named=False)
     try:
         path = file_of(engine.url)
         if path:
             back_up(path, path.with_name(f"{path.name}.bak-{found}"))
-        write(engine, go_up)
+        write(engine, go_up, named=False)
     finally:
-        write(engine, lambda connection: leases.give_back(connection, lease))
+        write(engine, lambda connection: leases.give_back(connection, lease), named=False)
 
 
 def back_up(path: Path, copy: Path) -> None:

@@ -163,3 +163,5 @@ operations = _table(
     _text("outcome"),
     UniqueConstraint("plan", "number", name="operations_plan_number"),
 )
+# Written on servers alone: a file is never lost in the middle of a commit.
+writes = _table("writes", _key("name"), _time("at"))

@@ -10,13 +10,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, insert, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from distctl.adapters.store.schema import writes
 from distctl.errors import StoreError
 
-OLDEST = 13  # the first with pg_xact_status's type xid8, and the oldest that PostgreSQL itself still mended
+OLDEST = 13  # the oldest that PostgreSQL itself mended in 2025
+NAMES_SECONDS = 600.0  # how long the names of writes are kept: nobody tries again for that long
 POOL = {"pool_size": 2, "max_overflow": 8, "pool_timeout": 10.0, "pool_recycle": 1800}
 
 # https://www.postgresql.org/docs/current/libpq-connect.html; all in seconds but tcp_user_timeout.
@@ -63,22 +65,19 @@ def clock(connection: Connection) -> float:
     return float(found)
 
 
-def transaction(connection: Connection) -> str:
-    """The number of the transaction that is going on."""
-    return str(connection.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
+def keep(connection: Connection, name: str) -> None:
+    """Leave the name of the write that goes on, and forget old ones.
+
+    A transaction's own number would not do: the server gives it out again after a crash.
+    """
+    now = clock(connection)
+    connection.execute(delete(writes).where(writes.c.at < now - NAMES_SECONDS))
+    connection.execute(insert(writes), {"name": name, "at": now})
 
 
-def committed(connection: Connection, number: str) -> bool:
-    """Whether a transaction of that number was committed. Raises Undecided while the server is at it."""
-    query = text("SELECT pg_xact_status(CAST(:number AS xid8))")
-    found = connection.execute(query, {"number": number}).scalar()
-    if found == "in progress":
-        raise Undecided(f"the server has not ended transaction {number} yet")
-    return found == "committed"
-
-
-class Undecided(SQLAlchemyError):
-    """The connection was lost at the commit, and the server does not know yet what became of it."""
+def kept(connection: Connection, name: str) -> bool:
+    """Whether a write of that name was committed."""
+    return connection.execute(select(writes).where(writes.c.name == name)).first() is not None
 
 
 # --- errors -----------------------------------------------------------------------------------------
@@ -154,8 +153,6 @@ OTHER = Trouble("", "the record cannot be read or written", "see the server's lo
 
 def trouble(error: SQLAlchemyError) -> Trouble:
     """What an error of the driver or of the pool means."""
-    if isinstance(error, Undecided):
-        return LOST
     if not isinstance(error, DBAPIError):
         return OTHER
     state = getattr(error.orig, "sqlstate", None)

@@ -39,6 +39,7 @@ ADMISSION = {
     "full": Refusal(429, "too many requests wait for this model already", 8, LATER),
     "waited": Refusal(503, "no server was ready and free for this request in time", 14, LATER),
 }
+HOLD = {"held": Refusal(503, "no server is ready for this request", 14, {"retry-after": "5"})}
 KEYS = {
     "key": Refusal(
         401, "this router needs an API key: Authorization: Bearer KEY", 16, {"www-authenticate": "Bearer"}
@@ -61,7 +62,7 @@ LIMITS = {
     "headers": Refusal(431, "the headers are larger than this router takes", 8, {}),
 }
 LIFE = {"draining": Refusal(503, "this router is about to end: use another one", 14, {})}
-REFUSALS = {**LIFE, **ADMISSION, **KEYS, **SHARE, **LIMITS}
+REFUSALS = {**LIFE, **ADMISSION, **HOLD, **KEYS, **SHARE, **LIMITS}
 
 
 def grpc_files(view: RouterView) -> dict[str, str]:
@@ -70,6 +71,7 @@ def grpc_files(view: RouterView) -> dict[str, str]:
     used = {
         **LIFE,
         **(ADMISSION if admits else {}),
+        **(HOLD if any(pool.hold for pool in view.pools) else {}),
         **(KEYS if view.keys is not None else {}),
         **(SHARE if admits and view.keys is not None else {}),
         **({"body": LIMITS["body"]} if view.limits.body else {}),

@@ -1,9 +1,10 @@
 """Knative's decision: a stable window, a panic window, rates (pkg/autoscaler/scaling/autoscaler.go, Scale).
 
-Three things differ. Replicas that crash or still load are no reason to want fewer: rates are bounds for a
+Four things differ. Replicas that crash or still load are no reason to want fewer: rates are bounds for a
 change of the count in force. The rate downwards comes after the delay, which would else pass anew for each
 step. And a load within the tolerance of what the count is meant to take changes nothing, as in Kubernetes'
-HorizontalPodAutoscaler.
+HorizontalPodAutoscaler. A burst is judged by the load itself: in whole replicas, a little more than one would
+be twice as much.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def needed(spec: Autoscale, load: Load, count: Count, panic: Panic, now: Instant
     ready = max(1, count.serving)
     most = max(count.target, math.ceil(spec.up_rate * ready))
     wanted = min(_stable(spec, load.stable, count.target), most)
-    panic = _panic(spec, replicas(load.panic) / ready >= spec.panic_at, panic, now)
+    panic = _panic(spec, load.panic / ready >= spec.panic_at, panic, now)
     if panic.since is None:
         return wanted, panic
     panic = Panic(panic.since, max(panic.most, count.target, wanted, min(replicas(load.panic), most)))

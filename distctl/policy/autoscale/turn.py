@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import SetSized, Sized
 from distctl.cluster.spec import ModelSpec
@@ -14,7 +14,7 @@ from distctl.policy.autoscale.kpa import Count
 from distctl.policy.autoscale.memory import Memory, begin, target
 from distctl.policy.counts import counts
 from distctl.policy.decision import Decision, Seen
-from distctl.policy.placement import place
+from distctl.policy.placement import Ground, place
 from distctl.policy.wish import answering, ground_of
 
 
@@ -73,5 +73,11 @@ def _room(asked: Mapping[str, Asked], seen: Seen, inforce: Mapping[str, int]) ->
     if all(answer.count <= placed[name] for name, answer in asked.items()):
         return {}
     wanted = {name: asked[name].count if name in asked else number for name, number in inforce.items()}
-    short = place(seen.spec, wanted, ground_of(seen.spec, seen.record, seen.snapshot)).shortages
+    short = place(seen.spec, wanted, _ground(seen)).shortages
     return {s.model: (s.placed, s.why) for s in short if s.model in asked}
+
+
+def _ground(seen: Seen) -> Ground:
+    """What placement finds. A quick look asks no node: only those asked in vain are out of reach."""
+    away = frozenset(name for name, sight in seen.snapshot.nodes.items() if not sight.reachable)
+    return replace(ground_of(seen.spec, seen.record, seen.snapshot), unreachable=away)

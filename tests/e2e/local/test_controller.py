@@ -2,62 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from local_cluster import COMMAND, LocalCluster, local_cluster, wait_until
+from controlled import Controller, ask_server
+from local_cluster import LocalCluster, local_cluster, wait_until
 
 Figure = Callable[[str], None]
 TRITON = 8.0  # seconds that Triton's own start may take here, on a core that others use too
+UNLOAD = "repository/models/digits/unload"
 AIM = 5.0  # seconds from a loss to its repair, beside Triton's own start
-
-
-class Controller:
-    """One `distctl controller run` of a cluster, with all that it said."""
-
-    def __init__(self, cluster: LocalCluster, name: str = "controller") -> None:
-        self.log = cluster.folder / f"{name}.jsonl"
-        with self.log.open("w") as sink:
-            self.process = subprocess.Popen(
-                [*COMMAND, "controller", "run", "-o", "json"],
-                env=cluster.environment,
-                cwd=cluster.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-
-    def said(self, kind: str) -> list[str]:
-        """What it said of a kind so far."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line["text"] for line in lines if line["kind"] == kind]
-
-    def wait_for(self, kind: str, text: str, seconds: float = 20.0) -> None:
-        """Until it has said something."""
-        wait_until(lambda: any(text in one for one in self.said(kind)), f"{kind}: {text}", seconds)
-
-    def end(self) -> None:
-        """Ctrl-C, as an operator presses it."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0, self.log.read_text()
-
-    def __enter__(self) -> Controller:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self.end()
-        finally:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +38,13 @@ def kill_for_good(cluster: LocalCluster, place: str, unit: str = "server-0") -> 
     os.kill(cluster.process(place, unit), signal.SIGKILL)
 
 
-def unload(cluster: LocalCluster, node: str, model: str) -> None:
-    """Unload a model behind everybody's back."""
-    port = next(n["servers"]["ports"] for name, n in cluster.spec["nodes"].items() if name == node)
-    key = next(Path(cluster.root(node)).glob("units/server-0/key")).read_text().strip()
-    url = f"http://127.0.0.1:{port}/v2/repository/models/{model}/unload"
-    request = urllib.request.Request(url, data=b"{}", method="POST", headers={"distctl-key": key})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
-
-
 def test_what_is_lost_for_good_comes_back_by_itself(
     cluster: LocalCluster, controller: Controller, figure: Figure
 ) -> None:
     losses: list[tuple[str, Callable[[], None], str, float]] = [
         ("server and supervisor", lambda: kill_for_good(cluster, "n1"), "n1/0 is dead", TRITON),
         ("router", lambda: kill_for_good(cluster, "local", "router-main"), "main@local does not run", 0.0),
-        ("model", lambda: unload(cluster, "n2", "digits"), "n2/0 is without digits", 2.0),
+        ("model", lambda: ask_server(cluster, "n2", UNLOAD), "n2/0 is without digits", 2.0),
     ]
     for what, lose, reason, start in losses:
         passes = len(controller.said("pass"))

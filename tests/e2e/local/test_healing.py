@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from controlled import Controller, ask_server
 from local_cluster import LocalCluster, local_cluster, wait_until
-from test_controller import AIM, TRITON, Controller, kill_for_good, unload
+from test_controller import AIM, TRITON, UNLOAD, kill_for_good
 
 Figure = Callable[[str], None]
 
@@ -69,7 +70,7 @@ DEAD = Fault("dead", "n1", lambda c: kill_for_good(c, "n1"), "n1/0 is dead", AIM
 UNLOADED = Fault(
     "unloaded",
     "n1",
-    lambda c: unload(c, "n1", "digits"),
+    lambda c: ask_server(c, "n1", UNLOAD),
     "n1/0 is without digits",
     AIM + 2.0,
     "no available versions",

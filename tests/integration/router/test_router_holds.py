@@ -120,8 +120,14 @@ def test_requests_of_every_kind_wait_for_the_first_server_and_none_is_lost(
 def test_request_that_waits_too_long_is_told_so(cold: Callable[..., Router]) -> None:
     router = cold(time=1.0)
     began = time.monotonic()
-    assert router.infer() == (503, {"error": "no server is ready for this request"})
+    with posted(router, "infer") as connection:
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("retry-after")) == (503, "5")
+        assert answer.read() == b'{"error":"no server is ready for this request"}'
     assert 0.8 < time.monotonic() - began < 4.0
+    with stub(router) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.ModelInfer(message(1), timeout=5)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_more_than_may_wait_are_refused_at_once_in_both_protocols(cold: Callable[..., Router]) -> None:

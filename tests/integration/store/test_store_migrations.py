@@ -107,13 +107,12 @@ def test_a_copy_of_the_file_is_left_as_it_was_before_it_was_migrated(
     back.close()
 
 
-def test_the_first_schema_becomes_this_one_and_keeps_what_it_had(opened, url, later):
+def test_the_first_schema_becomes_this_one_and_keeps_what_it_had(opened, url, sql):
     """A record of the first release, as its own migration made it."""
     first = opened(cluster="prod", migrations=Migrations(SHIPPED.location, "0001"))
     first.open()
-    first.acquire("ann@ops:1", "up", seconds=1)
     first.close()
-    later(2)
+    sql("UPDATE lease SET owner = 'ann@ops:1', token = 1, expires = 1.0")
     now = opened(cluster="prod")
     assert now.load().keys == {}
     key = Key("ci", "ab" * 32, 5, 2, ("digits", "seq"), "ann", 5.0)

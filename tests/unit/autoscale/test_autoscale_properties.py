@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 
-from crowd import Crowd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distctl.cluster.spec import Autoscale
 from distctl.policy.autoscale.kpa import Count, Load, Panic, needed, replicas, slowed
 from distctl.policy.autoscale.memory import Target
+from distctl.policy.autoscale.virtual import Virtual
 from distctl.policy.autoscale.windows import Needs, Window
 
 specs = st.builds(
@@ -35,19 +35,20 @@ counts = st.builds(Count, st.integers(0, 30), st.integers(0, 30))
 @given(specs, demands, st.integers(0, 40), st.sampled_from([0.0, 5.0, 40.0]))
 @settings(max_examples=60, deadline=None)
 def test_bounds_hold_whatever_comes(spec, demands, begin, start):
-    crowd = Crowd(spec, count=min(max(begin, spec.min), spec.max), start=start)
+    model = Virtual(spec, count=min(max(begin, spec.min), spec.max), start=start)
     for seconds, requests in demands:
-        for count in crowd.run(seconds, lambda _, n=requests: n):
+        for count in model.run(seconds, lambda _, n=requests: n):
             assert spec.min <= count <= spec.max
 
 
+@example(9.0, 1, 1, 0.0)
 @given(st.floats(1, 150), st.integers(0, 2**32 - 1), st.integers(1, 15), st.sampled_from([0.0, 45.0]))
 @settings(max_examples=25, deadline=None)
 def test_a_steady_load_with_noise_finds_its_count_and_stays_there(level, seed, begin, start):
     noise = random.Random(seed)
-    crowd = Crowd(Autoscale(1, 30, down_after=60.0), count=begin, start=start)
-    crowd.run(400, lambda _: level * noise.uniform(0.8, 1.2))
-    settled = crowd.run(400, lambda _: level * noise.uniform(0.8, 1.2))
+    model = Virtual(Autoscale(1, 30, down_after=60.0), count=begin, start=start)
+    model.run(400, lambda _: level * noise.uniform(0.8, 1.2))
+    settled = model.run(400, lambda _: level * noise.uniform(0.8, 1.2))
     turns = sum(a != b for a, b in itertools.pairwise(settled))
     assert turns <= 2
     assert settled[-1] * 10 * 1.2 >= level
@@ -105,14 +106,14 @@ def test_a_window_is_small_and_its_mean_lies_between_its_samples(steps):
 
 @given(st.integers(0, 300), st.integers(1, 20), st.floats(1, 100))
 def test_what_wakes_a_model_is_enough_for_all_that_wait_and_at_least_one(waiting, most, target):
-    crowd = Crowd(Autoscale(0, most), count=0, target=Target(target))
-    count = crowd.look(waiting)
+    model = Virtual(Autoscale(0, most), count=0, target=Target(target))
+    count = model.look(waiting)
     assert count == (min(most, max(1, replicas(waiting / target))) if waiting else 0)
 
 
 def test_a_clock_that_is_set_back_ends_no_window_and_no_panic_for_ever():
-    crowd = Crowd(Autoscale(1, 9, down_after=30.0), count=4, now=1e6)
-    crowd.run(60, lambda _: 38)
-    crowd.now -= 7200.0
-    crowd.run(200, lambda _: 5)
-    assert crowd.count == 1
+    model = Virtual(Autoscale(1, 9, down_after=30.0), count=4, now=1e6)
+    model.run(60, lambda _: 38)
+    model.now -= 7200.0
+    model.run(200, lambda _: 5)
+    assert model.count == 1

@@ -132,3 +132,11 @@ def test_a_model_that_says_no_target_is_meant_to_have_what_one_server_can_use():
             found[capacity] = len(decisions)
         memory = Scaling()
     assert found == {4: 1, 100: 0}
+
+
+def test_a_quick_look_that_asks_no_node_finds_room_and_a_node_that_was_asked_in_vain_has_none():
+    quick = [replace(seen(float(t), 48), nodes={}) for t in range(8)]
+    assert rounds(recorded(), quick)[0].count == 3
+    away = {"c": NodeSight("c", reachable=False, error="no route to host")}
+    sized, *_ = rounds(recorded(), [replace(look, nodes=away) for look in quick])
+    assert sized.count == 2 and sized.why.endswith("not reachable: c")
