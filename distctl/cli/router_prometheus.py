@@ -13,9 +13,7 @@ def prometheus(
     inventory: InventoryFile = None,
     rules: Annotated[bool, typer.Option("--rules", help="The recording rules instead.")] = False,
     alerts: Annotated[bool, typer.Option("--alerts", help="The alert rules instead.")] = False,
-    dashboard: Annotated[
-        bool, typer.Option("--dashboard", help="The dashboard for Grafana instead.")
-    ] = False,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="Grafana's dashboard instead.")] = False,
 ) -> None:
     """Print the part of prometheus.yml that scrapes every router, with labels for model, node and server.
 
