@@ -23,7 +23,6 @@ from distctl.cluster.spec import ModelSpec, Node, RouterId, ServerId, Spec
 from distctl.policy.counts import counts
 from distctl.policy.decision import Seen
 from distctl.policy.healing import Ward
-from distctl.policy.health import Verdict
 from distctl.policy.lives import Life, fates
 from distctl.policy.outlook import Outlook
 from distctl.policy.standing import ModelStanding, standing
@@ -31,7 +30,8 @@ from distctl.policy.symptoms import Kind
 
 OPENMETRICS = "application/openmetrics-text"
 ROUTERS_ONLY = "routers only"
-GRAVITY = {kind: place for place, kind in enumerate(Kind)}  # the later, the graver
+STOPPED = "stopped"  # nobody wants it to run now
+STATES = (STOPPED, *(kind.value for kind in Kind))  # of servers; the later, the graver
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -103,29 +103,33 @@ def _controller(outlook: Outlook) -> Iterator[Metric]:
 
 
 def _health(ward: Ward, seen: Seen) -> Iterator[Metric]:
-    states = {server.id: ward.servers.get(server.id, Verdict()).kind for server in seen.spec.servers}
+    states = {server.id: _state(ward, server.id) for server in seen.spec.servers}
     held = [((), bool(ward.held))]
     yield _gauge("healing_held", "1 while too much turned bad at once, so that nothing is healed.", (), held)
     by_state = Counter(states.values())
-    rows = [((kind.value,), by_state[kind]) for kind in Kind]
+    rows = [((state,), by_state[state]) for state in STATES]
     yield _gauge("servers", "Number of servers, by the verdict on them.", ["state"], rows)
-    each = [((*_named(id), kind.value), 1) for id, kind in states.items()]
+    each = [((*_named(id), state), 1) for id, state in states.items()]
     labels = ["node", "server", "state"]
     yield _gauge("server_state", "1 for the verdict on a server that holds now.", labels, each)
     nodes = Counter(_node_state(node, states) for node in seen.spec.nodes)
-    words = (*(kind.value for kind in Kind), ROUTERS_ONLY)
     yield _gauge(
         "nodes",
         "Number of nodes, by the gravest verdict on their servers.",
         ["state"],
-        [((word,), nodes[word]) for word in words],
+        [((state,), nodes[state]) for state in (*STATES, ROUTERS_ONLY)],
     )
     yield _gauge("nodes_closed", "Number of nodes that get no new replica or request.", ["by"], _closed(seen))
 
 
-def _node_state(node: Node, states: dict[ServerId, Kind]) -> str:
-    kinds = [states[server.id] for server in node.servers]
-    return max(kinds, key=GRAVITY.__getitem__).value if kinds else ROUTERS_ONLY
+def _state(ward: Ward, server: ServerId) -> str:
+    verdict = ward.servers.get(server)
+    return verdict.kind.value if verdict else STOPPED
+
+
+def _node_state(node: Node, states: dict[ServerId, str]) -> str:
+    found = [states[server.id] for server in node.servers]
+    return max(found, key=STATES.index) if found else ROUTERS_ONLY
 
 
 def _closed(seen: Seen) -> Rows:
