@@ -57,6 +57,17 @@ def test_it_shows_every_row_at_80_columns_and_q_ends_it() -> None:
     assert app.return_code == 0
 
 
+def test_ctrl_c_ends_it_while_a_filter_is_typed() -> None:
+    app = Top("prod", lambda: ROWS)
+
+    async def play(pilot: Pilot[None]) -> None:
+        await pilot.press("slash", "q", "ctrl+c")
+        assert app.chosen.filter == "q"
+
+    played(app, play)
+    assert app.return_code == 0
+
+
 def test_keys_sort_reverse_filter_and_clear() -> None:
     app = Top("prod", lambda: ROWS)
 
