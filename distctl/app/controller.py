@@ -30,10 +30,12 @@ from distctl.app.power import switch_all
 from distctl.app.preconditions import refuse
 from distctl.app.rollback import return_to
 from distctl.app.session import Session
+from distctl.app.telling import told
 from distctl.app.watching import Watch
 from distctl.cluster.lease import said
 from distctl.cluster.record import AddEvent, Change, Event, Lease, Revision, SetPower
 from distctl.cluster.snapshot import Snapshot
+from distctl.cluster.spec import Endpoint
 from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.control.loop import Loop, Say
@@ -212,10 +214,19 @@ def _came_to(prepared: Prepared, outcomes: Sequence[Outcome]) -> tuple[bool, str
     return failed, "; ".join([text, *(f"left alone: {one}" for one in left)])
 
 
-def run(inventory: Inventory, *, warn: Callable[[str], None], say: Say, stopping: Callable[[], bool]) -> None:
-    """Be a controller of this cluster until `stopping`."""
+def run(
+    inventory: Inventory,
+    *,
+    warn: Callable[[str], None],
+    say: Say,
+    stopping: Callable[[], bool],
+    listen: Endpoint | None = None,
+) -> None:
+    """Be a controller of this cluster until `stopping`, and tell over HTTP what it knows where it listens."""
     with (
         closing(Controller(inventory, warn=warn, say=say, stopping=stopping)) as controller,
         ThreadPoolExecutor(THREADS, thread_name_prefix="controller") as pool,
     ):
-        Loop(controller, SystemClock(), say, stopping, pool).run()
+        loop = Loop(controller, SystemClock(), say, stopping, pool)
+        with told(inventory, listen, loop, say):
+            loop.run()

@@ -12,17 +12,24 @@ from distctl.cli.options import InventoryFile
 def prometheus(
     inventory: InventoryFile = None,
     rules: Annotated[bool, typer.Option("--rules", help="The recording rules instead.")] = False,
+    alerts: Annotated[bool, typer.Option("--alerts", help="The alert rules instead.")] = False,
 ) -> None:
     """Print the part of prometheus.yml that scrapes every router, with labels for model, node and server.
 
-    With --rules, print the recording rules that it names: rate, errors and duration of each model.
+    Where the inventory says controller: {listen: ...}, the controller too, which then names routers and
+    servers. With --rules, print the recording rules that it names: rate, errors and duration of each model;
+    with --alerts the alert rules over what the controller tells.
     """
-    from distctl.app.targets import targets
-    from distctl.cli.running import opened
+    from distctl.app import telling
+    from distctl.app.compose import read_inventory
     from distctl.commands import prometheus
+    from distctl.errors import InputError
 
-    if rules:
-        typer.echo(prometheus.rules(), nl=False)
+    if rules or alerts:
+        typer.echo(prometheus.rules() if rules else prometheus.alerts(), nl=False)
         return
-    with opened(inventory) as session:
-        typer.echo(prometheus.scrape(session.spec.cluster, targets(session)), nl=False)
+    found = read_inventory(inventory)
+    if not found.spec.routers:
+        raise InputError("the inventory has no router", hint="write one below routers:")
+    text = prometheus.scrape(found.spec.cluster, prometheus.targets(found.spec), telling.desk(found))
+    typer.echo(text, nl=False)

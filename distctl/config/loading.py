@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from distctl.cluster.spec import RouterSpec, Spec
-from distctl.config import build, checks, document, later, schema
+from distctl.config import build, checks, controlling, document, later, schema
 from distctl.config.document import Document
 from distctl.config.healing import healing_spec
 from distctl.config.inventory import Inventory
@@ -50,7 +50,7 @@ def load(path: Path) -> Inventory:
     _stop(read, [*checks.port_problems(listeners), *checks.reach_problems(built.nodes, routers)])
     healing = healing_spec(model.healing)
     spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers, model.directory, healing)
-    return Inventory(path, spec, store, built.origins)
+    return Inventory(path, spec, store, built.origins, controlling.listen(model.controller))
 
 
 def _stop(read: Document, problems: list[Problem]) -> None:
