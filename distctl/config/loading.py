@@ -76,7 +76,7 @@ def _inside(path: Place, outer: Place) -> bool:
 
 
 def _traps(read: Document) -> Iterator[Problem]:
-    """Words that YAML readers take differently, but for keywords: `on:` of routers and power, `replay: on`."""
+    """Words that YAML readers take differently, but for `on:` of routers and power, `replay: on`."""
     for path, (trap, word) in read.key_traps.items():
         placed = len(path) == 3 and path[0] == "routers" and path[2] == "on"  # noqa: PLR2004 - routers.NAME.on
         if not (placed or (path[-2:-1] == ("power",) and path[-1] in ("on", "off"))):
