@@ -22,6 +22,7 @@ from distctl.cli import (
     drain,
     events,
     execute,
+    explain,
     history,
     infer,
     init,
@@ -67,6 +68,7 @@ app.command("cordon", rich_help_panel=CHANGE)(audible(drain.cordon))
 app.command("drain", rich_help_panel=CHANGE)(audible(drain.drain))
 app.command("undrain", rich_help_panel=CHANGE)(audible(drain.undrain))
 app.command("status", rich_help_panel=SEE)(audible(status.status))
+app.command("explain", rich_help_panel=SEE)(audible(explain.explain))
 app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)
 app.command("logs", rich_help_panel=SEE)(audible(logs.logs))

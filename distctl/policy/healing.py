@@ -21,6 +21,7 @@ from distctl.policy.health import Verdict, gone, judge, remembered
 from distctl.policy.mass import held, too_many
 from distctl.policy.symptoms import Evidence, Kind, Symptom
 
+GOES_ON = "healing goes on: nothing turned bad within the last minute"
 SOON = 15.0  # seconds that a server may be starting before its own node is asked how it goes
 AWAY = (Kind.UNREACHABLE, Kind.GONE)
 Subject = TypeVar("Subject", ServerId, RouterId)
@@ -154,7 +155,7 @@ def _news(before: Mapping[ServerId, Verdict], ward: Ward, after: Ward, now: Inst
         if verdict.symptom.state != was.symptom.state and was.kind is not Kind.UNKNOWN:
             yield _event(str(router), was, verdict, now)
     if bool(after.held) != bool(ward.held):
-        text = after.held or "healing goes on: nothing turned bad within the last minute"
+        text = after.held or GOES_ON
         yield AddEvent(Event(now, "health", "cluster", text))
 
 

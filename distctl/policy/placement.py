@@ -72,6 +72,23 @@ def fits(model: ModelSpec, node: Node) -> bool:
     return all(node.labels.get(key) == value for key, value in model.where.items())
 
 
+def barred(model: ModelSpec, node: Node, server: ServerId, ground: Ground) -> str:
+    """Why a server gets no new replica of a model, as `its node is cordoned`; "" where it may."""
+    lacking = [
+        f"{key}={value}" for key, value in sorted(model.where.items()) if node.labels.get(key) != value
+    ]
+    reasons = (
+        (bool(lacking), f"its node has no label {', '.join(lacking)}"),
+        (node.external, "it runs by itself, and nothing is placed there"),
+        (node.name in ground.draining, "its node is drained"),
+        (node.name in ground.cordoned, "its node is cordoned"),
+        (node.name in ground.unreachable, "its node is not reached"),
+        (server in ground.lost, "it is without its GPU"),
+        (server in ground.gone, "it is gone"),
+    )
+    return next((why for holds, why in reasons if holds), "")
+
+
 def place(spec: Spec, wanted: Mapping[str, int], ground: Ground) -> Placement:
     """Place every model of the spec, `wanted` replicas of each."""
     ours = frozenset(server.id for node in spec.nodes if not node.external for server in node.servers)
