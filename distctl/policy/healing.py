@@ -22,6 +22,7 @@ from distctl.policy.mass import held, too_many
 from distctl.policy.probing import hopeless
 from distctl.policy.symptoms import Evidence, Kind, Symptom
 
+GOES_ON = "healing goes on: nothing turned bad within the last minute"
 SOON = 15.0  # seconds that a server may be starting before its own node is asked how it goes
 REST = 60.0  # seconds that one which failed for the third time is left, doubled each time
 RELAPSE = 3
@@ -74,7 +75,7 @@ def visit(ward: Ward, spec: Spec, record: Record, snapshot: Snapshot) -> Round:
 
 def watched(spec: Spec, record: Record) -> tuple[ServerId, ...]:
     """The servers that are meant to run: of nodes that were set up, and that nobody wants to stand still."""
-    still = {i.node for i in record.intents.values() if i.draining and i.stopped}
+    still = record.shut | {i.node for i in record.intents.values() if i.draining and i.stopped}
     return tuple(
         server.id
         for node in spec.nodes
@@ -173,7 +174,7 @@ def _news(before: Mapping[ServerId, Verdict], ward: Ward, after: Ward, now: Inst
         text = after.models.get(model, "a made-up request is answered again, or is not sent any more")
         yield AddEvent(Event(now, "health", model, text))
     if bool(after.held) != bool(ward.held):
-        text = after.held or "healing goes on: nothing turned bad within the last minute"
+        text = after.held or GOES_ON
         yield AddEvent(Event(now, "health", "cluster", text))
 
 
