@@ -55,6 +55,7 @@ class Families:
         if (seen := self._outlook.seen) is not None:
             tally = tallied(seen.snapshot)
             yield from _health(self._outlook.ward, seen)
+            yield from _power(seen)
             yield from _servers(seen.spec, tally)
             yield from _models(seen, tally)
             yield from _routers(seen)
@@ -138,6 +139,17 @@ def _closed(seen: Seen) -> Rows:
     draining = sum(intent.draining for intent in intents)
     cordoned = sum(intent.cordoned and not intent.draining for intent in intents)
     return [(("cordon",), cordoned), (("drain",), draining)]
+
+
+def _power(seen: Seen) -> Iterator[Metric]:
+    """Of nodes that are turned off and on; none elsewhere."""
+    powers = [power.counted(seen.now) for _, power in sorted(seen.record.powers.items())]
+    states = [((power.node, power.state.value), 1.0) for power in powers]
+    yield _gauge("node_power", "1 for the state that a node's power is in.", ["node", "state"], states)
+    used = [((power.node,), power.used) for power in powers]
+    yield _counter("node_on_seconds", "Seconds that a node was on.", ["node"], used)
+    saved = [((power.node,), power.saved) for power in powers]
+    yield _counter("node_off_seconds", "Seconds that a node was off on purpose.", ["node"], saved)
 
 
 def _named(server: ServerId) -> tuple[str, str]:
