@@ -35,17 +35,18 @@ def unit_of(inventory: Inventory) -> units.Unit:
     return units.Unit(str(root), "controller", stop_seconds=120.0, log_bytes=LOG_BYTES, log_keep=LOG_KEEP)
 
 
-def run_script(inventory: Path, environ: Mapping[str, str], python: str = sys.executable) -> str:
-    """The start script of a controller. Pure."""
+def run_script(inventory: Path, environ: Mapping[str, str], *words: str, python: str = sys.executable) -> str:
+    """The start script of a controller; `words` are options of its command. Pure."""
     kept = [f"export {name}={quote(environ[name])}" for name in KEPT if name in environ]
-    command = f"exec {quote(python)} -m distctl controller run -i {quote(str(inventory))}"
+    options = " ".join(map(quote, ("-i", str(inventory), *words)))
+    command = f"exec {quote(python)} -m distctl controller run {options}"
     return "\n".join(["#!/bin/sh", *kept, f"cd {quote(str(inventory.parent))} || exit 1", command, ""])
 
 
-def start(inventory: Inventory) -> units.Manager:
+def start(inventory: Inventory, *words: str) -> units.Manager:
     """Start it unless it runs, and say who keeps it running. Raises CommandFailed."""
     unit, manager = unit_of(inventory), _manager()
-    script = units.install(unit, run_script(inventory.file.absolute(), os.environ))
+    script = units.install(unit, run_script(inventory.file.absolute(), os.environ, *words))
     _run(script + units.start(unit, manager), "starting the controller", SPARE)
     return manager
 

@@ -70,9 +70,12 @@ def registered(inventory: Inventory) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def detach(inventory: Inventory) -> str:
-    """Begin a controller that outlives this command, and say where it is. Raises DistctlError."""
-    before, manager = here(inventory), background.start(inventory)
+def detach(inventory: Inventory, *words: str) -> str:
+    """Begin a controller that outlives this command, and say where it is. Raises DistctlError.
+
+    `words` are options of `controller run`.
+    """
+    before, manager = here(inventory), background.start(inventory, *words)
     log = background.unit_of(inventory).log
     deadline = time.monotonic() + BEGIN
     while not (found := here(inventory)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Keep the cluster as the record wants it.", no_args_is_help=True)
 
+Listen = Annotated[
+    Optional[str],  # noqa: UP045 - typer evaluates it on Python 3.10
+    typer.Option(
+        "--listen", help="HOST:PORT for metrics and page; absent: as the file says.", show_default=False
+    ),
+]
 STYLES = {"decision": "bold", "leading": "green", "error": "red", "look": "red", "waiting": "yellow"}
 
 
@@ -22,23 +28,27 @@ def run(
     inventory: InventoryFile = None,
     output: Output = Format.TABLE,
     detach: Annotated[bool, typer.Option("--detach", help="Run it in the background.")] = False,
+    listen: Listen = None,
 ) -> None:
     """Look each second, and bring back what is not as it should be. Of several, one leads.
 
     It works from what the last `up`, `scale`, `drain` and so on wrote into the record: a changed file counts
     once `up` was run. The first Ctrl-C ends it between two steps, the second at once.
     """
-    from distctl.app import controller, running
+    from distctl.app import controller, running, telling
     from distctl.app.compose import read_inventory
     from distctl.cli.output import note, wants_json
 
     found = read_inventory(inventory)
+    place = telling.place(found, listen)
     if detach:
-        note(running.detach(found))
+        note(running.detach(found, *(("--listen", listen) if listen else ())))
         return
     say = _as_json if wants_json(output) else _as_text
     with running.registered(found):
-        controller.run(found, warn=lambda text: say("warning", text), say=say, stopping=_signalled())
+        controller.run(
+            found, warn=lambda text: say("warning", text), say=say, stopping=_signalled(), listen=place
+        )
 
 
 @app.command("stop")
@@ -70,6 +80,15 @@ def status(inventory: InventoryFile = None, output: Output = Format.TABLE) -> No
         typer.echo(f"{found.leader} leads" if found.leader else "nobody leads: no controller runs")
         typer.echo(f"on this machine: {', '.join(map(str, found.here)) or 'none'}")
     raise typer.Exit(0 if found.leader else 1)
+
+
+@app.command("page")
+def page(inventory: InventoryFile = None, listen: Listen = None) -> None:
+    """Print the link to the controller's page. It holds the token that logs its reader in: keep it."""
+    from distctl.app import telling
+    from distctl.app.compose import read_inventory
+
+    typer.echo(telling.link(read_inventory(inventory), listen))
 
 
 @app.callback()

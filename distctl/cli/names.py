@@ -32,6 +32,11 @@ def models(incomplete: str) -> list[str]:
     return [m.name for m in spec.models if m.name.startswith(incomplete)] if spec else []
 
 
+def everything(incomplete: str) -> list[str]:
+    """Nodes, servers, models and routers, on a place too, that begin so."""
+    return list(dict.fromkeys([*nodes_and_routers(incomplete), *models(incomplete), *routers(incomplete)]))
+
+
 def counts(incomplete: str) -> list[str]:
     """`MODEL=` for models that begin so."""
     return [f"{name}=" for name in models(incomplete)]

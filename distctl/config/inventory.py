@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from distctl.cluster.spec import Spec, StoreSpec
+from distctl.cluster.spec import Endpoint, Spec, StoreSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """One file that describes one cluster, resolved. `origins` goes by node and dotted key (`ssh.user`)."""
+    """One file that describes one cluster, resolved. `origins` goes by node and dotted key (`ssh.user`).
+
+    `listen` is where its controller answers over HTTP, None for nowhere.
+    """
 
     file: Path
     spec: Spec
     store: StoreSpec
     origins: Mapping[str, Mapping[str, Origin]]
+    listen: Endpoint | None = None

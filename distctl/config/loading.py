@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from distctl.cluster.spec import RouterSpec, Spec
-from distctl.config import build, checks, document, later, schema
+from distctl.config import build, checks, controlling, document, later, schema
 from distctl.config.document import Document
 from distctl.config.healing import healing_spec
 from distctl.config.inventory import Inventory
@@ -50,7 +50,7 @@ def load(path: Path) -> Inventory:
     _stop(read, [*checks.port_problems(listeners), *checks.reach_problems(built.nodes, routers)])
     healing = healing_spec(model.healing)
     spec = Spec(model.cluster, tuple(built.nodes.values()), models, routers, model.directory, healing)
-    return Inventory(path, spec, store, built.origins)
+    return Inventory(path, spec, store, built.origins, controlling.listen(model.controller))
 
 
 def _stop(read: Document, problems: list[Problem]) -> None:
@@ -76,9 +76,10 @@ def _inside(path: Place, outer: Place) -> bool:
 
 
 def _traps(read: Document) -> Iterator[Problem]:
-    """Words that YAML readers take differently, but for the keywords `on:` of routers and `replay: on`."""
+    """Words that YAML readers take differently, but for `on:` of routers and power, `replay: on`."""
     for path, (trap, word) in read.key_traps.items():
-        if not (len(path) == 3 and path[0] == "routers" and path[2] == "on"):  # noqa: PLR2004 - routers.NAME.on
+        placed = len(path) == 3 and path[0] == "routers" and path[2] == "on"  # noqa: PLR2004 - routers.NAME.on
+        if not (placed or (path[-2:-1] == ("power",) and path[-1] in ("on", "off"))):
             yield Problem(path, f"the key `{word}`: {trap.reason}", trap.hint)
     for path, (trap, word) in read.traps.items():
         if not (len(path) == 3 and path[0] == "models" and path[2] == "replay"):  # noqa: PLR2004 - models.NAME.replay

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from distctl.cluster.spec import LogSpec, Policy
+from distctl.config.controlling import ControllerSection
 from distctl.config.healing import HealingSection
 from distctl.config.requests import ModelTimeouts, PrefixSection
 from distctl.config.scaling import AutoscaleSection, Replicas, refuse_unfit
@@ -100,6 +101,10 @@ class ModelSection(Section):
     where: dict[LabelKey, Text] = Field(default_factory=dict, description="labels that a node must have")
     replay: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether a unary request is sent once more when its server is lost"
+    )
+    probe: Literal["auto", "off"] = Field(
+        default="auto",
+        description="whether the controller sends a made-up request to a replica without traffic",
     )
     policy: Policy | None = Field(
         default=None,
@@ -241,6 +246,7 @@ class InventorySection(Settings):
     models: dict[Text, ModelSection] = Field(default_factory=dict)
     routers: dict[Text, RouterSection] = Field(default_factory=dict)
     healing: HealingSection | None = None
+    controller: ControllerSection | None = None
     store: StoreSection | None = Field(
         default=None, description="absent: SQLite in .distctl/CLUSTER.db beside the inventory"
     )

@@ -15,6 +15,7 @@ from distctl.cluster.record import AddEvent, Change, Record
 from distctl.cluster.snapshot import Instant
 from distctl.errors import DistctlError
 from distctl.policy.decision import Decision, Ended, Seen
+from distctl.policy.outlook import Outlook, decided, led, looked, passed
 from distctl.policy.turn import Memory, ended, turn
 from distctl.ports import Clock
 
@@ -53,7 +54,10 @@ Say = Callable[
 
 @dataclass
 class Loop:
-    """One controller at work. `stopping` says when it is to end; `pool` runs a look beside a pass."""
+    """One controller at work. `stopping` says when it is to end; `pool` runs a look beside a pass.
+
+    `outlook` is what it knows, for other threads to read.
+    """
 
     helm: Helm
     clock: Clock
@@ -61,6 +65,7 @@ class Loop:
     stopping: Callable[[], bool]
     pool: Executor
     memory: Memory = field(default_factory=Memory)
+    outlook: Outlook = field(default_factory=Outlook)
     _leads: bool | None = None
     _told: dict[str, str] = field(default_factory=dict)  # by kind: what was said last
     _looking: Future[Seen | None] | None = None
@@ -95,6 +100,7 @@ class Loop:
             other = self.helm.lead()
         except DistctlError as error:
             self._once("error", error.message)
+            self.outlook = led(self.outlook, False)
             return False
         self._told.pop("error", None)
         if other:
@@ -105,6 +111,7 @@ class Loop:
             self._told.pop("standby", None)
             self._tell("leading", "this controller leads")
         self._leads = not other
+        self.outlook = led(self.outlook, self._leads)
         return self._leads
 
     def _turn(self) -> None:
@@ -120,6 +127,7 @@ class Loop:
         self._told.pop("look", None)
         found = turn(self.memory, replace(seen, busy=self._passing is not None))
         self.memory = found.memory
+        self.outlook = looked(self.outlook, seen, found.memory.ward)
         self._note(found.news)
         if found.decisions:
             self._begin(seen.record, found.decisions)
@@ -142,9 +150,11 @@ class Loop:
 
     def _begin(self, record: Record, decisions: Sequence[Decision]) -> None:
         if "waiting" not in self._told:
+            self.outlook = decided(self.outlook, decisions)
             for decision in decisions:
                 self._tell("decision", decision.reason)
         self._for = (record, decisions)
+        self.outlook = replace(self.outlook, begun=self.clock.now())
         self._passing = self.pool.submit(self.helm.act, decisions)
 
     def _collect(self) -> None:
@@ -154,6 +164,7 @@ class Loop:
         passing, self._passing = self._passing, None
         how = self._result(passing, "failed") or Ended(self.clock.now(), failed=True)
         self.memory = ended(self.memory, *self._for, how)
+        self.outlook = passed(self.outlook, how)
         if how.busy:
             self._once("waiting", how.text)
         else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +22,8 @@ AIM = 5.0  # seconds from a loss to its repair, beside Triton's own start
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with local_cluster(models={"digits": 2, "simple": 2}) as cluster:
+        cluster.spec["controller"] = {"listen": f"127.0.0.1:{cluster.ports['http'] + 5}"}
+        cluster.write()
         cluster.up()
         yield cluster
 
@@ -30,6 +34,12 @@ def controller(cluster: LocalCluster) -> Iterator[Controller]:
     with Controller(cluster) as found:
         found.wait_for("pass", "nothing is to be done")
         yield found
+
+
+def fetched(url: str) -> str:
+    """What is answered there."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
 
 
 def kill_for_good(cluster: LocalCluster, place: str, unit: str = "server-0") -> None:
@@ -57,6 +67,30 @@ def test_what_is_lost_for_good_comes_back_by_itself(
         assert took < AIM + start
         cluster.wait_whole(5)
     cluster.nothing_to_do()
+
+
+def test_it_tells_over_http_what_it_knows(cluster: LocalCluster, controller: Controller) -> None:
+    place = f"http://{cluster.spec['controller']['listen']}"
+    metrics = fetched(f"{place}/metrics")
+    for line in (
+        "distctl_controller_leading 1.0",
+        'distctl_servers{state="ready"} 2.0',
+        'distctl_model_replicas_serving{model="digits"} 2.0',
+        'distctl_router_running{router="main@local"} 1.0',
+    ):
+        assert line in metrics.splitlines(), metrics
+    found = json.loads(fetched(f"{place}/sd"))
+    assert len(found) == 3
+    for one in found:
+        kind = "haproxy_" if "router" in one["labels"] else "nv_"
+        assert kind in fetched(f"http://{one['targets'][0]}/metrics"), one
+    link = cluster.run("controller", "page").out.strip()
+    assert link.startswith(f"{place}/login?token=")
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(link, timeout=10) as answer:
+        page = answer.read().decode()
+    assert answer.url == f"{place}/" and "<td>main@local</td>" in page and "2/2" in page
+    assert f'url: "{place}/sd?role=router"' in cluster.run("router", "prometheus").out
 
 
 @pytest.mark.nightly

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
-from rehearsal import Rehearsal, model, node, spec
+from rehearsal import model, node, spec
 
-from distctl.app.targets import targets
 from distctl.cluster.spec import Endpoint, RouterId
 from distctl.commands.haproxy.kinds import KINDS
-from distctl.commands.prometheus import Target, rules, scrape
-from distctl.errors import InputError
-from distctl.testing import FakeCluster
+from distctl.commands.prometheus import Desk, Target, alerts, rules, scrape, targets
 
 TARGETS = [
     Target(RouterId("main", "lb01"), Endpoint("fd00::1", 8002)),
@@ -69,8 +67,29 @@ def test_rules_have_names_of_their_own() -> None:
 
 def test_targets_are_where_the_routers_listen() -> None:
     wanted = spec([node("n1")], [model("digits")])
-    (found,) = targets(Rehearsal(FakeCluster(wanted), wanted))
-    assert found == Target(RouterId("main", "lb"), Endpoint("127.0.0.1", 8002))
-    bare = spec([node("n1")], [], routers=False)
-    with pytest.raises(InputError, match="no router"):
-        targets(Rehearsal(FakeCluster(bare), bare))
+    assert targets(wanted) == [Target(RouterId("main", "lb"), Endpoint("127.0.0.1", 8002))]
+    here = replace(wanted, routers=(replace(wanted.routers[0], on=("local",), address="0.0.0.0"),))
+    assert targets(here) == [Target(RouterId("main", "local"), Endpoint("127.0.0.1", 8002))]
+    assert targets(spec([node("n1")], [], routers=False)) == []
+
+
+@pytest.mark.parametrize("token", ["", "/r/prod.controller.token"])
+def test_where_a_controller_tells_it_names_routers_and_servers(token: str) -> None:
+    whole = yaml.safe_load(scrape("prod", TARGETS, Desk(Endpoint("10.0.0.1", 8090), token)))
+    assert whole["rule_files"] == ["distctl-prod.rules.yml", "distctl-prod.alerts.yml"]
+    controller, servers, routers = whole["scrape_configs"]
+    shown = {"authorization": {"credentials_file": "distctl-prod.controller.token"}} if token else {}
+    assert controller["static_configs"] == [{"targets": ["10.0.0.1:8090"], "labels": {"cluster": "prod"}}]
+    assert {key: controller[key] for key in shown} == shown
+    for role, job in (("server", servers), ("router", routers)):
+        url = f"http://10.0.0.1:8090/sd?role={role}"
+        assert job["http_sd_configs"] == [{"url": url, "refresh_interval": "15s", **shown}]
+        assert "static_configs" not in job and "authorization" not in job
+    assert routers["metric_relabel_configs"] and "/r/" not in whole
+
+
+def test_every_alert_says_how_grave_it_is_and_what_it_is_about() -> None:
+    (group,) = yaml.safe_load(alerts())["groups"]
+    for rule in group["rules"]:
+        assert rule["alert"].startswith("Distctl") and rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rehearsal import model, node, spec
 
 from distctl.cluster.spec import ServerId
-from distctl.policy.placement import Ground, Placement, place
+from distctl.policy.placement import Ground, Placement, barred, place
 
 SPEC = spec(
     [node("a", gpu="a100"), node("b", gpu="l4"), node("c", servers=2, gpu="a100"), node("x", external=True)],
@@ -154,3 +154,27 @@ def test_replicas_are_spread_over_nodes_as_evenly_as_servers_allow(
 def test_the_order_of_the_inventory_decides_between_equals() -> None:
     turned = replace(SPEC, nodes=tuple(reversed(SPEC.nodes)))
     assert place(turned, {"digits": 1, "xray": 0}, Ground()).serving == at("digits@c/0")
+
+
+@given(
+    st.frozensets(st.sampled_from("abcx")),
+    st.frozensets(st.sampled_from("abcx")),
+    st.frozensets(st.sampled_from("abcx")),
+    st.frozensets(st.sampled_from("abcx")),
+    st.frozensets(st.sampled_from([server.id for server in SPEC.servers])),
+    st.frozensets(st.sampled_from([server.id for server in SPEC.servers])),
+)
+def test_a_server_gets_a_new_replica_unless_it_is_told_why_not(
+    draining: frozenset[str],
+    cordoned: frozenset[str],
+    unreachable: frozenset[str],
+    off: frozenset[str],
+    lost: frozenset[ServerId],
+    gone: frozenset[ServerId],
+) -> None:
+    closed = {"draining": draining, "cordoned": cordoned, "unreachable": unreachable, "off": off}
+    ground = Ground(**closed, lost=lost, gone=gone)
+    for wanted in SPEC.models:
+        placed = place(SPEC, {"digits": 0, "xray": 0, wanted.name: 99}, ground).serving
+        open_ = {s.id for n in SPEC.nodes for s in n.servers if not barred(wanted, n, s.id, ground)}
+        assert {server for server, _ in placed} == open_
