@@ -30,12 +30,14 @@ from distctl.cli import (
     key,
     logs,
     plan,
+    power,
     record,
     rollback,
     router,
     scale,
     simulate,
     status,
+    top,
     trust,
     up,
 )
@@ -67,6 +69,7 @@ app.command("cordon", rich_help_panel=CHANGE)(audible(drain.cordon))
 app.command("drain", rich_help_panel=CHANGE)(audible(drain.drain))
 app.command("undrain", rich_help_panel=CHANGE)(audible(drain.undrain))
 app.command("status", rich_help_panel=SEE)(audible(status.status))
+app.command("top", rich_help_panel=SEE)(audible(top.top))
 app.command("explain", rich_help_panel=SEE)(audible(explain.explain))
 app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)
@@ -77,6 +80,7 @@ app.command("simulate", rich_help_panel=USE)(audible(simulate.simulate))
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 app.add_typer(controller.app, name="controller", rich_help_panel=USE)
+app.add_typer(power.app, name="power", rich_help_panel=CHANGE)
 app.add_typer(key.app, name="key", rich_help_panel=USE)
 app.add_typer(record.app, name="record", rich_help_panel=USE)
 
