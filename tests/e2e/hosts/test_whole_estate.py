@@ -7,22 +7,29 @@ its client at once, and nothing is ever wrong.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from command import Operator
 from contract import require_contract
 from hosts import Hosts
-from load import Load, Report
+from load import Http, Load, Report
 from pair import Pair
 
 pytestmark = [pytest.mark.hosts, pytest.mark.nightly]
 
+SLOW = {
+    "source": str(Path(__file__).parents[2] / "models" / "slow"),
+    "concurrency": 4,
+    "queue": {"length": 12},
+}
 EVERYWHERE = ("digits", "simple", "simple_identity", "simple_sequence", "textgen")
-MODELS = {name: {"replicas": 3} for name in EVERYWHERE}
+MODELS = {**{name: {"replicas": 3} for name in EVERYWHERE}, "slow": {"replicas": 3, **SLOW}}
 ROUTER: dict[str, Any] = {"lame_duck": "2s", "limits": {"upload": "5s"}}
 REPLAYED = ("digits:http*2", "digits:grpc*2", "simple:http", "simple:grpc")
 HELD = ("sequence:http*2", "sequence:grpc*2", "hops:http*2", "words:grpc*2", "sse:http*2", "huge:http")
@@ -81,3 +88,40 @@ def test_a_node_is_drained_and_counts_change_without_a_loss(whole: Pair, figure:
         time.sleep(SETTLE)
     tell(figure, "node drained, models scaled", load.report)
     load.report.require_whole(at_least=1000)
+
+
+def test_a_router_is_drained_behind_the_address_without_a_loss(whole: Pair, figure: Figure) -> None:
+    holder, other = whole.holder(), whole.other()
+    with everybody(whole) as load:
+        time.sleep(SETTLE)
+        whole.operator.run("router", "drain", f"main@{holder.name}", "-m", "new kernel")
+        assert not holder.run("pgrep -x haproxy", check=False).stdout
+        assert whole.holder() is other
+        time.sleep(SETTLE)
+        whole.operator.run("router", "undrain", f"main@{holder.name}")
+        time.sleep(SETTLE)
+    tell(figure, "router drained and brought back", load.report)
+    load.report.require_whole(at_least=500)
+
+
+def test_a_sequence_goes_on_at_the_other_machine(whole: Pair) -> None:
+    """The places tell each other of sequences over the network."""
+    with (
+        contextlib.closing(Http(whole.places[0].address, 8000)) as one,
+        contextlib.closing(Http(whole.places[1].address, 8000)) as two,
+    ):
+        for identity in range(1, 13):
+            assert step(one, identity, 3, begins=True) == 3
+        time.sleep(0.5)  # a change is on its way for some milliseconds
+        for identity in range(1, 13):
+            assert [step(router, identity, 1) for router in (two, one, two)] == [4, 5, 6]
+            assert step(two, identity, 1, ends=True) == 7
+
+
+def step(router: Http, identity: int, value: int, *, begins: bool = False, ends: bool = False) -> int:
+    """The sum so far."""
+    tensor = {"name": "INPUT", "datatype": "INT32", "shape": [1, 1], "data": [value]}
+    how = {"sequence_id": identity, "sequence_start": begins, "sequence_end": ends}
+    (found,) = router("simple_sequence", [tensor], how)["SUM"]
+    assert isinstance(found, int)
+    return found
