@@ -180,7 +180,7 @@ def prepare(
 
 def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool) -> Prepared:
     """Try the ways that the plan depends on: a router checks its servers as sharply as they are near."""
-    tried = try_ways(session, ways(prepared.plan, session.spec))
+    tried = try_ways(session, ways(prepared.plan, session.spec, prepared.record.shut))
     measured: list[Change] = []
     for place in sorted({way.router.place for way in tried}):
         time = slowest(tried, place)

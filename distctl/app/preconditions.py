@@ -43,7 +43,7 @@ def refuse_taken_ports(session: Session, prepared: Prepared) -> None:
 def refuse_lost_ways(session: Session, prepared: Prepared) -> None:
     """Raise NodeError when a router that the plan depends on cannot reach a server, with what to do."""
     tried = {(way.router, way.server) for way in prepared.ways}
-    needed = ways(prepared.plan, session.spec)
+    needed = ways(prepared.plan, session.spec, prepared.record.shut)
     found = (*prepared.ways, *try_ways(session, [pair for pair in needed if pair not in tried]))
     missing = [way for way in lost(found) if (way.router, way.server) in needed]
     if missing:

@@ -66,7 +66,7 @@ def power(before: Idleness, seen: Seen) -> tuple[Idleness, list[Decision], list[
 
 def stands(decision: Decision, record: Record) -> bool:
     """Whether a decision still holds for the record that is read under the lease: somebody may have been
-    quicker, and a node where something was placed meanwhile is not turned off."""
+    quicker. Where something was placed meanwhile, or an operator spoke of the node, it is not turned off."""
     powers = [change.power for change in decision.changes if isinstance(change, SetPower)]
     return all(_stands(power, record) for power in powers)
 
@@ -76,7 +76,9 @@ def _stands(power: Power, record: Record) -> bool:
     expected = PowerState.ON if power.state is PowerState.STOPPING else PowerState.OFF
     if known is None or known.state is not expected:
         return False
-    return power.state is not PowerState.STOPPING or not placed_on(record, power.node)
+    return power.node not in record.intents and (
+        power.state is PowerState.BOOTING or not placed_on(record, power.node)
+    )
 
 
 def placed_on(record: Record, node: str) -> str:

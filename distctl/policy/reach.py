@@ -30,18 +30,18 @@ class Way:
     problem: str = ""
 
 
-def ways(plan: Plan, spec: Spec) -> tuple[tuple[RouterId, ServerId], ...]:
+def ways(plan: Plan, spec: Spec, off: frozenset[str] = frozenset()) -> tuple[tuple[RouterId, ServerId], ...]:
     """The ways that a plan depends on: each router to each server that is launched, started or joined.
 
     None when the plan changes no router and starts no server. Routers that the plan leaves alone because
-    they do not answer are left out.
+    they do not answer are left out, and so are servers of nodes that are `off` on purpose.
     """
     silent = {skip.subject for skip in plan.skipped}
     routers = [r for r in spec.router_ids if str(r) not in silent and r.place not in silent]
     operations = [step.operation for step in plan.steps]
     launched = {op.router for op in operations if isinstance(op, SetRouterUp)}
     touched = {op.server for op in operations if isinstance(op, (StartServer, Join))}
-    away = {s.id for s in spec.servers if s.id.node in silent or str(s.id) in silent}
+    away = {s.id for s in spec.servers if s.id.node in silent | off or str(s.id) in silent}
     return tuple(
         (router, server.id)
         for router in routers

@@ -80,3 +80,9 @@ def test_a_lost_way_is_told_with_three_remedies_and_ipv6_in_brackets():
         "put the router on a node that reaches it (routers: main: on: [b]), set `serve_address` of b to an "
         "address that lb reaches, or open port 9000 there for lb"
     )
+
+
+def test_a_router_that_is_launched_needs_no_way_to_a_node_that_is_off():
+    draft = Draft()
+    draft.add(SetRouterUp(MAIN), "why")
+    assert ways(draft.plan(), SPEC, frozenset({"b"})) == ((MAIN, A),)
