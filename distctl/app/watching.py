@@ -17,6 +17,7 @@ from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.errors import DistctlError
+from distctl.policy.probing import wanted
 
 WIDTH = 32  # ways that are found at once; one to a node that is cut takes a second
 SHY = 4  # keys that are read at once: each takes an ssh connection, and none is urgent
@@ -70,7 +71,9 @@ class Watch:
         if self._settled is not None and self._settled[0] is record:
             return self._settled[1], {}
         nodes = self._session.whole(record)
-        targets, lost = self._targets(nodes)
+        found, lost = self._targets(nodes)
+        probes = wanted(self._session.spec, record)
+        targets = [replace(target, probes=probes.get(target.id, {})) for target in found]
         keyless = {node.name for node in nodes if node.external}
         if not lost and all(target.key or target.id.node in keyless for target in targets):
             self._settled = record, targets
