@@ -78,6 +78,8 @@ class Session:
 
     def remember(self, record: Record) -> None:
         """Keep the record that was read last: nodes, routers and devices that the file lacks are in it."""
+        if record is self._record:
+            return
         self._record = record
         self._spec = assigned(self.inventory.spec, record.facts)
         self.routed = with_left_routers(self.spec, record, self.store)

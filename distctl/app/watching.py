@@ -36,6 +36,7 @@ class Watch:
         self._ways: dict[Server, Future[Target]] = {}
         self._keys: dict[ServerId, Future[str]] = {}
         self._again: Instant = 0.0
+        self._settled: tuple[Record, list[Target]] | None = None  # all that a record names, with their keys
 
     def close(self) -> None:
         """End what it does."""
@@ -53,9 +54,7 @@ class Watch:
         Whoever could not be asked yet is told as that. Nodes themselves are not looked at.
         """
         routers = sorted({*self._session.spec.router_ids, *record.routers})
-        targets, lost = self._targets(self._session.whole(record))
-        probes = wanted(self._session.spec, record)
-        targets = [replace(target, probes=probes.get(target.id, {})) for target in targets]
+        targets, lost = self._known(record)
         self._poller.aim(targets, {router: self._glance(router) for router in routers})
         return Snapshot(
             at=self._session.clock.now(),
@@ -66,6 +65,19 @@ class Watch:
     def _glance(self, router: RouterId) -> Callable[[], RouterSight]:
         """Asks one router. Its port is made when it is first asked, since that may need its node."""
         return lambda: self._session.world.router(router).glance()
+
+    def _known(self, record: Record) -> tuple[list[Target], dict[ServerId, ServerSight]]:
+        """As `_targets`, for the record's nodes: sought again only while one lacks its way or its key."""
+        if self._settled is not None and self._settled[0] is record:
+            return self._settled[1], {}
+        nodes = self._session.whole(record)
+        found, lost = self._targets(nodes)
+        probes = wanted(self._session.spec, record)
+        targets = [replace(target, probes=probes.get(target.id, {})) for target in found]
+        keyless = {node.name for node in nodes if node.external}
+        if not lost and all(target.key or target.id.node in keyless for target in targets):
+            self._settled = record, targets
+        return targets, lost
 
     def _targets(self, nodes: Sequence[Node]) -> tuple[list[Target], dict[ServerId, ServerSight]]:
         """The servers that can be asked, and for the others why not."""

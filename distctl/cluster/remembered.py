@@ -6,7 +6,7 @@ changes that may be written to it stand in `record`, which gives these names out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -199,6 +199,23 @@ class Record:
         """The replicas by server and model."""
         return {(replica.server, replica.model): replica for replica in self.replicas}
 
+    @cached_property
+    def placed(self) -> Mapping[ServerId, Sequence[str]]:
+        """By server: the models that are meant to be there, sorted."""
+        return _by_server(self.places)
+
+    @cached_property
+    def closed(self) -> Mapping[ServerId, Sequence[str]]:
+        """By server: the models that are placed there and that no router is to send there, sorted."""
+        return _by_server(place for place, one in self.places.items() if one.slot is SlotState.OFF)
+
     def replica(self, server: ServerId, model: str) -> Replica | None:
         """The replica of a model in a server, if the record has one."""
         return self.places.get((server, model))
+
+
+def _by_server(places: Iterable[tuple[ServerId, str]]) -> Mapping[ServerId, Sequence[str]]:
+    found: dict[ServerId, list[str]] = {}
+    for server, model in sorted(places):
+        found.setdefault(server, []).append(model)
+    return found

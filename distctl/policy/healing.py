@@ -7,14 +7,13 @@ own supervisor heals is left to it, and lost contact alone stops nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from distctl.cluster.healing import HealingSpec
 from distctl.cluster.record import AddEvent, Change, Event, Health, Record, SetHealth
-from distctl.cluster.router import RouterSight, SlotState
+from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, Snapshot
 from distctl.cluster.spec import RouterId, ServerId, Spec
 from distctl.policy.health import Verdict, gone, judge, remembered
@@ -122,7 +121,7 @@ def _placed_elsewhere(
 
 
 def _needs(ward: Ward, spec: Spec, record: Record, now: Instant) -> Iterator[tuple[str, str]]:
-    closed = _closed(record)
+    closed = record.closed
     for node in spec.nodes:
         patience = node.timeouts.load
         for server in () if node.external else node.servers:
@@ -132,14 +131,6 @@ def _needs(ward: Ward, spec: Spec, record: Record, now: Instant) -> Iterator[tup
     for router, verdict in sorted(ward.routers.items()):
         if verdict.kind is Kind.DEAD:
             yield f"router {router}", f"router {router} does not run"
-
-
-def _closed(record: Record) -> Mapping[ServerId, list[str]]:
-    """By server: the models that are placed there and that no router is to send there."""
-    found = defaultdict[ServerId, list[str]](list)
-    for server, model in sorted(p for p, replica in record.places.items() if replica.slot is SlotState.OFF):
-        found[server].append(model)
-    return found
 
 
 def _need(verdict: Verdict, closed: Iterable[str], now: Instant, patience: float) -> str:
@@ -163,7 +154,7 @@ def _rest(failures: int) -> float:
 
 def _news(before: Mapping[ServerId, Verdict], ward: Ward, after: Ward, now: Instant) -> Iterator[Change]:
     for server, verdict in after.servers.items():
-        if verdict.symptom.state != before[server].symptom.state:
+        if verdict is not before[server] and verdict.symptom.state != before[server].symptom.state:
             yield SetHealth(Health(server, verdict.symptom.state, verdict.symptom.why, verdict.since))
             yield _event(str(server), before[server], verdict, now)
     for router, verdict in after.routers.items():

@@ -57,7 +57,7 @@ def judge(verdict: Verdict, seen: Symptom, rules: HealingSpec, now: Instant) -> 
     one that was not changes its name after `fall` looks that agree, and is ready again after `rise`.
     """
     if seen.state == verdict.symptom.state or _excused(verdict, seen):
-        return replace(verdict, seen=None, alike=0, against=0)
+        return replace(verdict, seen=None, alike=0, against=0) if verdict.seen else verdict
     same = verdict.seen is not None and verdict.seen.state == seen.state
     counted = replace(
         verdict,

@@ -6,7 +6,6 @@ is not unwell because this machine does not reach it, and whoever nobody reaches
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -63,16 +62,6 @@ class Evidence:
     snapshot: Snapshot
 
     @cached_property
-    def placed(self) -> Mapping[ServerId, list[str]]:
-        """By server: the models that are meant to be there, sorted."""
-        found = defaultdict[ServerId, list[str]](list)
-        for server, model in self.record.places:
-            found[server].append(model)
-        for models in found.values():
-            models.sort()
-        return found
-
-    @cached_property
     def reached(self) -> Mapping[ServerId, RouterId]:
         """By server: a router whose checks of it pass. A slot that is closed is not checked."""
         return {
@@ -84,14 +73,14 @@ class Evidence:
 
     def used(self, server: ServerId) -> bool:
         """Whether requests are meant to reach it; one without any model is meant to run all the same."""
-        slots = [self.record.places[server, model].slot for model in self.placed.get(server, ())]
+        slots = [self.record.places[server, model].slot for model in self.record.placed.get(server, ())]
         return not slots or any(slot is not SlotState.OFF for slot in slots)
 
     def symptom(self, server: ServerId) -> Symptom:
         """What is to be said of one server."""
         seen = self.snapshot.servers.get(server) or ServerSight(server, error="it was not asked")
         if seen.live:
-            found = _answers(self.placed.get(server, []), seen)
+            found = _answers(self.record.placed.get(server, ()), seen)
             fails = failing(server, self.record, self.snapshot) if found.kind is Kind.READY else {}
             return _fails(fails) if fails else found
         if router := self.reached.get(server):

@@ -44,6 +44,15 @@ def serial(connection: Connection) -> int:
     return int(found)
 
 
+Edition = tuple[str, int]  # a record's id and how many commits have changed what it says
+
+
+def edition(connection: Connection) -> Edition:
+    """Which edition the record is now: while it is the same, so is the record. Raises StoreDamaged."""
+    meta = identity(connection)
+    return meta["id"], meta["edition"]
+
+
 def record(connection: Connection) -> r.Record:
     """One reading of the store, inside the connection's transaction."""
     meta = identity(connection)

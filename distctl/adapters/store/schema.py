@@ -88,6 +88,7 @@ meta = _table(
     Column("revision", BigInteger, nullable=True),
     _time("created"),
     Column("serial", BigInteger, nullable=False, server_default="0"),
+    Column("edition", BigInteger, nullable=False, server_default="0"),
 )
 lease = _held("lease")
 leader = _held("leader")

@@ -61,6 +61,7 @@ class SqlStore:
         self._migrations, self._keep, self._former = migrations, keep, former
         self._engine: Engine | None = None
         self._opening = Lock()
+        self._last: tuple[reads.Edition, Record] | None = None  # what was read last
 
     def open(self) -> None:
         """Make or migrate the database if need be. Every other method does it too at its first use.
@@ -85,8 +86,17 @@ class SqlStore:
                 self._engine = None
 
     def load(self) -> Record:
-        """The record as it is now. Raises StoreError."""
-        return self._read(reads.record)
+        """The record as it is now: the very object of the last call while nobody changed it.
+
+        Raises StoreError.
+        """
+
+        def work(connection: Connection) -> tuple[reads.Edition, Record]:
+            edition, last = reads.edition(connection), self._last
+            return last if last and last[0] == edition else (edition, reads.record(connection))
+
+        self._last = found = self._read(work)
+        return found[1]
 
     def serial(self) -> int:
         """How many commits have changed what is wanted, to be compared with `Record.serial`: one small query.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, and_, case, delete, func, insert, sele
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
-from distctl.cluster.serial import counts
+from distctl.cluster.serial import alters, counts
 from distctl.cluster.spec import ServerId
 
 Row = dict[str, Any]
@@ -28,6 +28,8 @@ def write(connection: Connection, changes: Sequence[r.Change]) -> None:
     """Write changes in their order; what comes in numbers (events, loads) goes in one statement."""
     if counts(changes):
         connection.execute(update(schema.meta).values(serial=schema.meta.c.serial + 1))
+    if alters(changes):
+        connection.execute(update(schema.meta).values(edition=schema.meta.c.edition + 1))
     for kind, group in groupby(changes, type):
         if kind is r.AddEvent:
             rows = [_event(change.event) for change in group if isinstance(change, r.AddEvent)]

@@ -83,6 +83,16 @@ def test_what_is_said_is_noticed_by_the_serial_and_what_is_seen_is_not(store, op
     assert controller.serial() == seen + 1
 
 
+def test_a_record_that_nobody_changed_is_the_very_object(store, opened):
+    other = opened()
+    before = store.load()
+    other.commit(None, [event(1)])
+    assert store.load() is before
+    other.commit(None, [SetFacts("a", {"arch": "x86_64"})])
+    assert store.load().facts == {"a": {"arch": "x86_64"}}
+    assert store.load() is store.load()
+
+
 def test_every_revision_is_kept(store):
     revisions = [Revision(n, f'{{"n": {n}}}', "ann", float(n), "more") for n in (1, 2, 3)]
     for revision in revisions:
