@@ -17,6 +17,7 @@ from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.errors import DistctlError
+from distctl.policy.counts import counts
 
 WIDTH = 32  # ways that are found at once; one to a node that is cut takes a second
 SHY = 4  # keys that are read at once: each takes an ssh connection, and none is urgent
@@ -46,6 +47,10 @@ class Watch:
         """Something was just changed: ask those again now that were left alone."""
         self._poller.hurry()
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or less once a request comes for a model that sleeps."""
+        self._poller.rest(seconds)
+
     def look(self, record: Record) -> Snapshot:
         """Everything that the inventory and the record name, as it was seen within the last second or so.
 
@@ -53,12 +58,18 @@ class Watch:
         """
         routers = sorted({*self._session.spec.router_ids, *record.routers})
         targets, lost = self._targets(self._session.whole(record))
-        self._poller.aim(targets, {router: self._glance(router) for router in routers})
+        glances = {router: self._glance(router) for router in routers}
+        self._poller.aim(targets, glances, brisk=self._asleep(record))
         return Snapshot(
             at=self._session.clock.now(),
             servers={**self._poller.servers(wait=FIRST), **lost},
             routers=self._poller.routers(wait=FIRST),
         )
+
+    def _asleep(self, record: Record) -> bool:
+        """Whether a model has no replica, so that the first who asks for it waits for us."""
+        found = counts(self._session.spec, record.pins, record.sized)
+        return any(count.number == 0 for count in found.values())
 
     def _glance(self, router: RouterId) -> Callable[[], RouterSight]:
         """Asks one router. Its port is made when it is first asked, since that may need its node."""
