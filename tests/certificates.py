@@ -30,12 +30,12 @@ class Made:
         return self.private.private_bytes(*shape).decode()
 
 
-def make(name: str, signer: Made | None = None, *, days: int = 30) -> Made:
-    """A certificate for `name`, localhost and 127.0.0.1, signed by `signer` or by itself."""
+def make(name: str, signer: Made | None = None, *, days: int = 30, address: str = "127.0.0.1") -> Made:
+    """A certificate for `name`, localhost and an address, signed by `signer` or by itself."""
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(timezone.utc)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)

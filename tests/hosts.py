@@ -156,7 +156,7 @@ class Host:
     def shape(self, netem: str) -> None:
         """Shape the first link in both directions, as in `shape("delay 20ms loss 1%")`; "" ends that.
 
-        Needs sch_netem, which not every kernel has (`Relay` in tests/relay.py delays without it).
+        Needs sch_netem, which not every kernel has (`Wire` in tests/wire.py does without it).
         """
         self._discipline(f"netem {netem}" if netem else "")
 
@@ -217,6 +217,11 @@ class Host:
         self._wait()
 
     @property
+    def link(self) -> str:
+        """This machine's end of its first network link."""
+        return self._links[self.networks[0]]
+
+    @property
     def known_hosts_line(self) -> str:
         """Its line of known_hosts, under its address."""
         key = (self._root / "etc/distctl-host/ssh_host_ed25519_key.pub").read_text().split()
@@ -237,8 +242,7 @@ class Host:
     # -- how it is made
 
     def _discipline(self, words: str) -> None:
-        link = self._links[self.networks[0]]
-        for argv, device in ((("tc",), link), ((*_INTO, self._namespace, "tc"), "eth0")):
+        for argv, device in ((("tc",), self.link), ((*_INTO, self._namespace, "tc"), "eth0")):
             if words:
                 _do(*argv, "qdisc", "replace", "dev", device, "root", *words.split())
             else:

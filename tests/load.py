@@ -10,8 +10,11 @@ sends real inputs, compares each answer with the known one and pauses. Nothing i
 the router does not answer counts as failed. Bounded in time and count; a process whose parent is gone ends.
 
 A client is `WHAT:PROTOCOL[*HOW_MANY]`. WHAT is digits, simple, slow, large (slow with 600 KB), versioned
-(either version's answer is right), stream (repeat_int32 over ModelStreamInfer), words (textgen, likewise)
-or sequence (simple_sequence, whose sum must come from one server).
+(either version's answer is right), stream (repeat_int32 over ModelStreamInfer), words (textgen, likewise),
+sequence (simple_sequence, whose sum must come from one server), and over REST alone hops (a sequence with a
+connection for each step), sse (textgen by generate_stream) or huge (10 MB of simple_identity, binary).
+With `patient` clients wait for a connection that nobody takes; what was sent is still never sent again.
+With `authority`, a file of PEM, they speak TLS and trust it alone.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import http.client
 import json
 import queue
 import random
+import ssl
 import subprocess
 import sys
 import threading
@@ -103,10 +107,14 @@ class Load:
         host: str = "127.0.0.1",
         pause: float = PAUSE,
         seconds: float = LONGEST_RUN,
+        patient: bool = False,
+        authority: Path | None = None,
     ) -> None:
         self.report = Report()
+        how = {"patient": patient, "authority": str(authority or "")}
+        same = {"host": host, "pause": pause, "seconds": seconds, "how": how}
         self._orders = [
-            {"host": host, "port": port, "clients": names, "pause": pause, "seconds": seconds}
+            {**same, "port": port, "clients": names}
             for port, names in (
                 (http_port, [c for c in _spread(clients) if ":http" in c]),
                 (grpc_port, [c for c in _spread(clients) if ":grpc" in c]),
@@ -282,40 +290,82 @@ def sequence(ask: Ask, random_: random.Random, pause: float) -> None:
 
 
 class Http:
-    """One kept connection, opened again after a failure."""
+    """One kept connection, opened again after a failure; `hops`: one for each request."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(
+        self, host: str, port: int, *, patient: bool = False, authority: str = "", hops: bool = False
+    ) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+        if authority:
+            trust = ssl.create_default_context(cafile=authority)
+            self._connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=trust)
+        self._patient, self._hops = patient, hops
 
     def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
         body = json.dumps({"inputs": inputs, **({"parameters": how} if how else {})})
+        with self.post(f"{model}/infer", body.encode()) as answer:
+            return {output["name"]: output["data"] for output in json.load(answer)["outputs"]}
+
+    @contextlib.contextmanager
+    def post(
+        self, path: str, body: bytes, headers: dict[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to one request; whatever goes wrong with it ends the connection."""
         try:
-            self._connection.request("POST", f"/v2/models/{model}/infer", body)
+            self._connect()
+            self._connection.request("POST", f"/v2/models/{path}", body, headers or {})
             answer = self._connection.getresponse()
-            text = answer.read()
+            _require_success(answer)
+            yield answer
+            answer.read()  # to the end, so that the connection can be used again
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status}: {text[:300].decode(errors='replace')}")
-        return {output["name"]: output["data"] for output in json.loads(text)["outputs"]}
+        if self._hops:
+            self.close()
+
+    def _connect(self) -> None:
+        until = time.monotonic() + PATIENCE
+        while self._patient and self._connection.sock is None:
+            try:
+                self._connection.connect()
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
 
+def _require_success(answer: http.client.HTTPResponse) -> None:
+    if answer.status != 200:
+        raise RuntimeError(f"{answer.status}: {answer.read(300).decode(errors='replace')}")
+
+
+SERVICE = {"methodConfig": [{"name": [{}], "waitForReady": True}]}
+PATIENT = [
+    ("grpc.service_config", json.dumps(SERVICE)),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
+
+
 class Grpc:
     """One channel, as tritonclient keeps it."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, patient: bool = False, authority: str = "") -> None:
         import tritonclient.grpc as client
 
         self._client = client
         self._url = f"{host}:{port}"
         # A channel of its own for each client: gRPC else shares one connection between equal channels.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-        self._connection = client.InferenceServerClient(self._url, channel_args=options)
+        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        options += PATIENT if patient else []
+        self._connection = client.InferenceServerClient(
+            self._url, channel_args=options, ssl=bool(authority), root_certificates=authority or None
+        )
 
     def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
         result = self._connection.infer(model, self.tensors(inputs), client_timeout=PATIENCE, **how)
@@ -379,14 +429,45 @@ WORDS: dict[int, list[Any]] = {}
 
 
 def words(connection: Grpc, random_: random.Random) -> None:
-    """Twenty words, 50 ms apart: the same for the same seed, whichever server speaks."""
+    """Twenty words, 50 ms apart, over a gRPC stream."""
     seed = random_.randrange(5)
     inputs = [{"name": "PROMPT", "datatype": "BYTES", "shape": [1], "data": ["The data"]}]
     numbers = (("MAX_TOKENS", 20), ("TOKEN_MS", 50), ("SEED", seed))
     inputs += [{"name": n, "datatype": "INT32", "shape": [1], "data": [v]} for n, v in numbers]
-    got = [(one["INDEX"], one["TEXT"]) for one in connection.stream("textgen", inputs)]
+    check_words(seed, [(one["INDEX"], one["TEXT"]) for one in connection.stream("textgen", inputs)])
+
+
+def sse(connection: Http, random_: random.Random) -> None:
+    """The same as server-sent events."""
+    seed = random_.randrange(5)
+    body = {"PROMPT": "The data", "MAX_TOKENS": 20, "TOKEN_MS": 50, "SEED": seed}
+    with connection.post("textgen/generate_stream", json.dumps(body).encode()) as answer:
+        events = [json.loads(line[6:]) for line in answer if line.startswith(b"data: ")]
+    check_words(seed, [(one.get("INDEX"), one.get("TEXT")) for one in events])
+
+
+def check_words(seed: int, got: list[Any]) -> None:
+    """They are the same for the same seed, whichever server speaks."""
     if len(got) != 20 or got != WORDS.setdefault(seed, got):
         raise Wrong(f"{got} instead of {WORDS.get(seed)}")
+
+
+HUGE = 10_000_000  # bytes
+
+
+def huge(connection: Http, random_: random.Random, pause: float) -> None:
+    """Ten megabytes, and the same back, by the binary extension."""
+    data = random_.randbytes(1000) * (HUGE // 1000)
+    raw = len(data).to_bytes(4, "little") + data
+    tensor = {"name": "INPUT0", "datatype": "BYTES", "shape": [1, 1]}
+    tensor["parameters"] = {"binary_data_size": len(raw)}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    name = "Inference-Header-Content-Length"
+    with connection.post("simple_identity/infer", head + raw, {name: str(len(head))}) as answer:
+        got = answer.read()[int(answer.headers[name]) :]
+    if got != raw:
+        raise Wrong(f"{len(got)} other bytes instead of {len(raw)}")
+    time.sleep(pause * 20)
 
 
 def one_turn(name: str, connection: Any, random_: random.Random, pause: float) -> None:
@@ -396,15 +477,35 @@ def one_turn(name: str, connection: Any, random_: random.Random, pause: float) -
         unary(what, connection, random_)
     elif what == "versioned":
         versioned(connection, random_)
-    elif what == "sequence":
-        sequence(connection, random_, pause)
+    elif what in PACED:
+        PACED[what](connection, random_, pause)
     else:
-        {"stream": stream, "words": words}[what](connection, random_)
+        STREAMS[what](connection, random_)
+
+
+PACED: dict[str, Callable[[Any, random.Random, float], None]] = {
+    "sequence": sequence,
+    "hops": sequence,
+    "huge": huge,
+}
+STREAMS: dict[str, Callable[[Any, random.Random], None]] = {"stream": stream, "words": words, "sse": sse}
+
+
+def connect(name: str, order: dict[str, Any]) -> Http | Grpc:
+    """A client's connection."""
+    if ":grpc" in name:
+        return Grpc(order["host"], order["port"], **(order.get("how") or {"patient": order["patient"]}))
+    return Http(
+        order["host"],
+        order["port"],
+        hops=name.startswith("hops"),
+        **(order.get("how") or {"patient": order["patient"]}),
+    )
 
 
 def client(name: str, order: dict[str, Any], tally: Tally, stop: threading.Event, began: Any) -> None:
     """One client until the end."""
-    connection = (Http if ":http" in name else Grpc)(order["host"], order["port"])
+    connection = connect(name, order)
     random_ = random.Random(name)
     first = True
     while not stop.is_set() and tally.requests < MOST:

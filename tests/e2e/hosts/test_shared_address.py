@@ -14,19 +14,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import pytest
-from command import Operator, nodes_of
+from command import Operator
 from hosts import Host, Hosts
-from load import Load
+from pair import LONGEST, Pair
 
 pytestmark = pytest.mark.hosts
 
 INTERVAL = 0.3  # seconds, the default
 DEAD = 3 * INTERVAL + INTERVAL + 0.6  # three advertisements, the skew of a fourth, and a busy machine's share
-MODELS = ("digits", "simple", "textgen", "simple_sequence")
-LONGEST = 4.0  # seconds that a host may take to have the address again
+MODELS = {name: {"replicas": 1} for name in ("digits", "simple", "textgen", "simple_sequence")}
+CLIENTS = ("digits:http*2", "simple:grpc*2")
 Figure = Callable[[str], None]
 
 
@@ -74,54 +73,11 @@ class Probe:
                 connection.close()
 
 
-class Pair:
-    """Two routers that share an address, and who operates them."""
-
-    def __init__(self, operator: Operator, places: list[Host], server: Host) -> None:
-        self.operator, self.places, self.server = operator, places, server
-        self.address = f"{places[0].address.rpartition('.')[0]}.{200 + int(places[0].name[-1])}"
-
-    def has(self, host: Host) -> bool:
-        """Whether the network finds the address there; what is kept on loopback is for open connections."""
-        return bool(host.run(f"ip -o addr show dev eth0 to {self.address}").stdout)
-
-    def holder(self) -> Host:
-        until = time.monotonic() + LONGEST
-        while len(found := [place for place in self.places if self.has(place)]) != 1:
-            assert time.monotonic() < until, f"{self.address} is on {[place.name for place in found]}"
-            time.sleep(0.05)
-        return found[0]
-
-    def other(self) -> Host:
-        holder = self.holder()
-        return next(place for place in self.places if place is not holder)
-
-    def standby(self) -> None:
-        """Wait until the place that has not the address would take it."""
-        until = time.monotonic() + 40
-        while not (
-            (seen := self.operator.status())["healthy"] and seen["addresses"][0]["observed"]["standby"]
-        ):
-            assert time.monotonic() < until, seen
-            time.sleep(0.5)
-        time.sleep(1.5)  # a router that is just back has to be asked, and a keepalived to listen for a while
-
-    def write(self, **router: Any) -> None:
-        """The inventory, with more settings of the router."""
-        nodes = {**nodes_of(self.places, servers="none"), **nodes_of([self.server])}
-        models = {name: {"replicas": 1} for name in MODELS}
-        settings = {"address": self.address, **router}
-        self.operator.write(nodes, models=models, on=[place.name for place in self.places], router=settings)
-
-    def load(self, *more: str) -> Load:
-        return Load(8000, 8001, "digits:http*2", "simple:grpc*2", *more, host=self.address)
-
-
 @pytest.fixture(scope="module")
 def pair(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """One server, two routers on machines of their own, up."""
     operator = Operator(machines, tmp_path_factory.mktemp("pair"))
-    pair = Pair(operator, [machines.add("lb01"), machines.add("lb02")], machines.add("gpu01"))
+    pair = Pair(operator, [machines.add("lb01"), machines.add("lb02")], [machines.add("gpu01")], MODELS)
     pair.write()
     operator.run("up", "-y")
     yield pair
@@ -143,7 +99,7 @@ def neighbour(address: str) -> str:
 
 def require_answers(pair: Pair) -> None:
     """Everything is answered, of new connections to the address."""
-    with pair.load() as load:
+    with pair.load(*CLIENTS) as load:
         time.sleep(0.7)
     load.report.require_whole(at_least=20)
 
@@ -203,7 +159,7 @@ def test_a_drain_moves_the_address_first_and_loses_nothing(pair: Pair, figure: F
     """Old connections and streams go on at the place that gave it up; new ones go to the other."""
     pair.standby()
     holder, other = pair.holder(), pair.other()
-    with pair.load("words:grpc", "sequence:http") as load, Probe(pair.address) as probe:
+    with pair.load(*CLIENTS, "words:grpc", "sequence:http") as load, Probe(pair.address) as probe:
         said = pair.operator.run("drain", holder.name).said
         assert pair.holder() is other
         time.sleep(1.0)
@@ -238,7 +194,7 @@ def test_what_a_killed_keepalived_leaves_behind_is_taken_away(pair: Pair) -> Non
 def test_new_settings_are_told_without_letting_go_of_the_address(pair: Pair) -> None:
     holder = pair.holder()
     pair.write(keepalived={"interval": "500ms"})
-    with pair.load() as load:
+    with pair.load(*CLIENTS) as load:
         said = pair.operator.run("up", "-y").stdout
     load.report.require_whole()
     assert said.count("share address") >= 2
@@ -250,7 +206,7 @@ def test_under_systemd_a_place_comes_back_by_itself_and_takes_nothing(
     machines: Hosts, tmp_path: Path, figure: Figure
 ) -> None:
     places = [machines.add(name, systemd=True) for name in ("lb03", "lb04")]
-    pair = Pair(Operator(machines, tmp_path), places, machines.add("gpu02"))
+    pair = Pair(Operator(machines, tmp_path), places, [machines.add("gpu02")], MODELS)
     pair.write(keepalived={"virtual_router_id": 99})
     pair.operator.run("up", "-y")
     pair.standby()
