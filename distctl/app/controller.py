@@ -26,13 +26,14 @@ from distctl.app.change import (
 )
 from distctl.app.compose import open_inventory
 from distctl.app.crashes import crash_loops
+from distctl.app.power import switch_all
 from distctl.app.preconditions import refuse
 from distctl.app.rollback import return_to
 from distctl.app.session import Session
 from distctl.app.telling import told
 from distctl.app.watching import Watch
 from distctl.cluster.lease import said
-from distctl.cluster.record import AddEvent, Change, Event, Lease, Revision
+from distctl.cluster.record import AddEvent, Change, Event, Lease, Revision, SetPower
 from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import Endpoint
 from distctl.config import Inventory
@@ -41,6 +42,7 @@ from distctl.control.loop import Loop, Say
 from distctl.errors import Interrupted, LeaseHeld
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.loads import Minute, added
+from distctl.policy.power import stands
 
 LEADERSHIP = 4.0  # seconds without a sign of life after which another controller leads
 THREADS = 2  # a look beside a pass
@@ -155,9 +157,14 @@ class Controller:
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
         """Look again, compare and carry out; whether anything is left to be done, and a sentence."""
         with self._under_lease(decisions) as (session, keeper):
-            if session.store.load().taken_down:
+            record = session.store.load()
+            if record.taken_down:
                 return False, "the cluster is taken down"
+            decisions = [decision for decision in decisions if stands(decision, record)]
             session.store.commit(keeper.lease.token, _written(session, decisions))
+            turned = [c.power for d in decisions for c in d.changes if isinstance(c, SetPower)]
+            for error in switch_all(session, keeper, turned):
+                self._say("step", error.message)
             prepared = prepare(session, keeper)
             session.store.commit(
                 keeper.lease.token, [*crash_loops(session, prepared.record, prepared.snapshot)]

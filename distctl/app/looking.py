@@ -12,8 +12,9 @@ from distctl.policy.weights import measured_of
 
 
 def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
-    """Look at everything that the inventory and the record name."""
-    nodes = (*session.whole(record), *(session.own_place() if deep else ()))
+    """Look at everything that the inventory and the record name, but at nodes that are off on purpose."""
+    there = (node for node in session.whole(record) if node.name not in record.shut)
+    nodes = (*there, *(session.own_place() if deep else ()))
     routers = {*session.spec.router_ids, *record.routers}
     sharing = [router for router in session.routed.router_ids if session.routed.router(router.router).shared]
     left = {node.name for node in session.leaving(record)}  # their servers are those that the record knows

@@ -25,6 +25,7 @@ from distctl.cluster.record import (
 )
 from distctl.errors import InputError, Refused
 from distctl.policy.guard import bereft
+from distctl.policy.wish import room
 
 
 def parse_scale(session: Session, words: Sequence[str]) -> dict[str, int | None]:
@@ -66,9 +67,9 @@ def _kept(session: Session, name: str) -> list[Change]:
 
 
 def refuse_shortage(prepared: Prepared, models: Iterable[str]) -> None:
-    """Raise Refused for a model that cannot get the count that was just asked for."""
+    """Raise Refused for a model that cannot get the count that was just asked for, with every node on."""
     asked = set(models)
-    for shortage in prepared.wish.placement.shortages:
+    for shortage in room(prepared.wish.spec, prepared.record, prepared.snapshot).shortages:
         if shortage.model in asked:
             raise Refused(
                 f"{shortage.model}: only {shortage.placed} of {shortage.wanted} replicas can be placed"

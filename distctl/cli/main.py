@@ -30,6 +30,7 @@ from distctl.cli import (
     key,
     logs,
     plan,
+    power,
     record,
     rollback,
     router,
@@ -77,6 +78,7 @@ app.command("simulate", rich_help_panel=USE)(audible(simulate.simulate))
 app.command("exec", rich_help_panel=USE)(audible(execute.execute))
 app.add_typer(router.app, name="router", rich_help_panel=USE)
 app.add_typer(controller.app, name="controller", rich_help_panel=USE)
+app.add_typer(power.app, name="power", rich_help_panel=CHANGE)
 app.add_typer(key.app, name="key", rich_help_panel=USE)
 app.add_typer(record.app, name="record", rich_help_panel=USE)
 

@@ -93,6 +93,8 @@ def _tables(found: Standing, *, wide: bool) -> None:
         "why",
     )
     table(headings, rows)
+    if hours := _hours(found):
+        typer.echo(hours)
     typer.echo()
     models = [(m.name, m.state, _replicas(m), m.in_flight, m.queued, m.why) for m in found.models]
     table(("model", "state", "replicas", "in flight", "queued", "why"), models)
@@ -111,6 +113,16 @@ def _tables(found: Standing, *, wide: bool) -> None:
 
         typer.echo()
         table(GPU_COLUMNS, gpu_rows(found.nodes))
+
+
+HOUR = 3600.0
+
+
+def _hours(found: Standing) -> str:
+    """What turning nodes off has saved, "" where none is turned off."""
+    powers = [n.power for n in found.nodes if n.power is not None]
+    used, saved = sum(p.used for p in powers) / HOUR, sum(p.saved for p in powers) / HOUR
+    return f"node-hours of those with power: {used:.1f} used, {saved:.1f} saved" if powers else ""
 
 
 def _replicas(m: ModelStanding) -> str:
@@ -150,6 +162,8 @@ def _said(standing: NodeStanding) -> str:
     if standing.intent:
         said = f'"{standing.intent.why}", ' if standing.intent.why else ""
         return f"{said}by {standing.intent.by} {ago(standing.intent.since)}"
+    if standing.power and standing.power.shut:
+        return f"since {ago(standing.power.since)} ({standing.reason})"
     return standing.reason
 
 
@@ -203,6 +217,15 @@ def as_json(session: Session, found: Standing) -> dict[str, Any]:
     }
 
 
+def _power_json(n: NodeStanding) -> dict[str, Any] | None:
+    """Whether a node is on, and for how long it was on and off; None where it is never turned off."""
+    power = n.power
+    if power is None:
+        return None
+    hours = {"used_hours": power.used / HOUR, "saved_hours": power.saved / HOUR}
+    return {"state": power.state.value, "since": power.since, "why": power.why, "by": power.by, **hours}
+
+
 def _node_json(n: NodeStanding) -> dict[str, Any]:
     from distctl.cli.gpus import gpu_documents
 
@@ -221,6 +244,7 @@ def _node_json(n: NodeStanding) -> dict[str, Any]:
             "reason": n.reason,
             "in_flight": n.in_flight,
             "released": n.released,
+            "power": _power_json(n),
             "gpus": gpu_documents(n.gpus),
             "servers": [
                 {

@@ -12,6 +12,7 @@ from functools import singledispatch
 from typing import TypeAlias, TypeVar
 
 from distctl.cluster.keys import Key
+from distctl.cluster.power import Power, PowerState
 from distctl.cluster.remembered import (
     EVERYWHERE,
     Event,
@@ -51,6 +52,8 @@ __all__ = [
     "OperationEntry",
     "OperationState",
     "Pin",
+    "Power",
+    "PowerState",
     "Record",
     "Replica",
     "Revision",
@@ -61,6 +64,7 @@ __all__ = [
     "SetKnown",
     "SetOperation",
     "SetPin",
+    "SetPower",
     "SetReplica",
     "SetRevision",
     "SetRouter",
@@ -106,6 +110,13 @@ class SetSized:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPower:
+    """A node is turned off or on, or was found to be so."""
+
+    power: Power
+
+
+@dataclass(frozen=True, slots=True)
 class SetReplica:
     """Place a replica, or change its digest or slot."""
 
@@ -129,7 +140,7 @@ class SetKnown:
 
 @dataclass(frozen=True, slots=True)
 class DropNode:
-    """Forget a node: its connection, intent, facts, health and replicas."""
+    """Forget a node: its connection, intent, facts, power, health and replicas."""
 
     node: str
 
@@ -212,6 +223,7 @@ Change: TypeAlias = (
     | SetPin
     | DropPin
     | SetSized
+    | SetPower
     | SetReplica
     | DropReplica
     | SetKnown
@@ -286,6 +298,11 @@ def _(change: SetSized, record: Record) -> Record:
 
 
 @_after.register
+def _(change: SetPower, record: Record) -> Record:
+    return replace(record, powers={**record.powers, change.power.node: change.power})
+
+
+@_after.register
 def _(change: SetReplica, record: Record) -> Record:
     kept = _others(record, change.replica.server, change.replica.model)
     return replace(record, replicas=kept | {change.replica})
@@ -308,6 +325,7 @@ def _(change: DropNode, record: Record) -> Record:
         known=_without(record.known, change.node),
         intents=_without(record.intents, change.node),
         facts=_without(record.facts, change.node),
+        powers=_without(record.powers, change.node),
         health={k: v for k, v in record.health.items() if k.node != change.node},
         replicas=frozenset(r for r in record.replicas if r.server.node != change.node),
     )

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
+from distctl.cluster.power import Power
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -179,6 +180,7 @@ class Record:
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node to facts
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
     sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
+    powers: Mapping[str, Power] = field(default_factory=dict)  # by node, of those that are turned off and on
     # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
     serial: int = field(default=0, compare=False)
 
@@ -186,6 +188,11 @@ class Record:
     def taken_down(self) -> bool:
         """Whether an operator has taken the cluster down, or is at it: nobody else brings anything up."""
         return EVERYWHERE in self.intents
+
+    @cached_property
+    def shut(self) -> frozenset[str]:
+        """The nodes that are off on purpose, or on their way there: nothing is wanted of them."""
+        return frozenset(name for name, power in self.powers.items() if power.shut)
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

@@ -16,6 +16,7 @@ from distctl.cluster.healing import HealingSpec
 from distctl.cluster.image import NVIDIA
 from distctl.cluster.model_spec import Admission, ModelSpec, Policy, PrefixSpec, RequestTimeouts, Source
 from distctl.cluster.names import Endpoint, RouterId, SecretRef, ServerId
+from distctl.cluster.power import PowerSpec
 from distctl.cluster.router_spec import Limits, LogSpec, RouterSpec, TlsSpec
 from distctl.cluster.scaling import Autoscale, Hold, Schedule
 
@@ -36,6 +37,7 @@ __all__ = [
     "Node",
     "PerDevice",
     "Policy",
+    "PowerSpec",
     "PrefixSpec",
     "RequestTimeouts",
     "RouterId",
@@ -223,6 +225,7 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     directory: str | None = None  # where distctl keeps what it puts there; None: the default of the account
+    power: PowerSpec | None = None  # None: it is never turned off
 
     @property
     def external(self) -> bool:

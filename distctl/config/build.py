@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -37,6 +37,7 @@ from distctl.config.models import (
     TlsSection,
 )
 from distctl.config.patterns import expand
+from distctl.config.power import never, power_problems, power_spec
 from distctl.config.problems import Path, Problem, line_of
 from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
 from distctl.config.runtime import RuntimeSection
@@ -88,8 +89,11 @@ def nodes(tree: Mapping[str, Any], model: InventorySection, base: File, lines: M
         for name, address, serve_address in zip(names, addresses, serve, strict=True):
             try:
                 node = _node(name, section, settings, address, serve_address, base)
-            except Unclear as found:
-                built.problems.append(_unclear(merged, found))
+            except Unclear as unclear:
+                built.problems.append(_unclear(merged, unclear))
+                break
+            if found := power_problems(key, node, merged):
+                built.problems += found
                 break
             built.nodes[name] = node
             built.origins[name] = _origins(node, key, section, said, lines)
@@ -165,7 +169,7 @@ def _node(
     external = runs.kind is RuntimeKind.EXTERNAL
     division.refuse_conflicts(said, external=external, environment=tuple(runs.environment))
     servers, per_device = division.servers_of(name, serve, said)
-    return Node(
+    node = Node(
         name=name,
         connection=connection,
         address=address,
@@ -178,6 +182,7 @@ def _node(
         timeouts=_timeouts(settings.timeouts or TimeoutsSection()),
         directory=settings.directory,
     )
+    return node if never(node) else replace(node, power=power_spec(settings.power))
 
 
 def _ssh(said: SshSection, base: File) -> SshSettings:
@@ -237,6 +242,8 @@ def _defaults(node: Node) -> dict[str, str]:
     if node.connection is Connection.SSH:
         values |= dict.fromkeys(LEFT_TO_SSH, "as ~/.ssh/config and the agent say")
         values["ssh.host_keys"] = node.ssh.host_keys
+    if node.power:
+        values |= {f"power.{w}": show_duration(getattr(node.power, w)) for w in ("idle_for", "boot")}
     standard = Timeouts()
     for word in ("connect", "start", "load", "drain", *(["pull"] if node.contained else [])):
         values[f"timeouts.{word}"] = show_duration(getattr(standard, word))

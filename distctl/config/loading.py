@@ -76,9 +76,10 @@ def _inside(path: Place, outer: Place) -> bool:
 
 
 def _traps(read: Document) -> Iterator[Problem]:
-    """Words that YAML readers take differently, but for the keywords `on:` of routers and `replay: on`."""
+    """Words that YAML readers take differently, but for `on:` of routers and power, `replay: on`."""
     for path, (trap, word) in read.key_traps.items():
-        if not (len(path) == 3 and path[0] == "routers" and path[2] == "on"):  # noqa: PLR2004 - routers.NAME.on
+        placed = len(path) == 3 and path[0] == "routers" and path[2] == "on"  # noqa: PLR2004 - routers.NAME.on
+        if not (placed or (path[-2:-1] == ("power",) and path[-1] in ("on", "off"))):
             yield Problem(path, f"the key `{word}`: {trap.reason}", trap.hint)
     for path, (trap, word) in read.traps.items():
         if not (len(path) == 3 and path[0] == "models" and path[2] == "replay"):  # noqa: PLR2004 - models.NAME.replay

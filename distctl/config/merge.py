@@ -16,11 +16,12 @@ from distctl.config.problems import Path, Problem, did_you_mean, dotted, line_of
 
 Key: TypeAlias = tuple[str, ...]
 
-SETTINGS = ("ssh", "runtime", "servers", "labels", "timeouts", "directory")
+SETTINGS = ("ssh", "runtime", "servers", "labels", "timeouts", "power", "directory")
 JOINED: frozenset[Key] = frozenset(
     {
         *(("ssh",), ("servers",), ("labels",), ("timeouts",)),
         *(("runtime",), ("runtime", "environment"), ("runtime", "ulimits")),
+        *(("power",), ("power", "environment")),
     }
 )
 

@@ -1,4 +1,4 @@
-"""The schema of what may be said at every level: ssh, runtime, servers, labels, timeouts, directory."""
+"""The schema of what may be said at every level: ssh, runtime, servers and what else a node has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from distctl.config.power import PowerSection
 from distctl.config.runtime import RuntimeSection
 from distctl.config.sections import SECRET_SCHEMA, Secret, Section
 from distctl.config.servers import Servers
@@ -85,6 +86,7 @@ class Settings(Section):
         default=None, description="words that a model's `where` can ask for"
     )
     timeouts: TimeoutsSection | None = None
+    power: PowerSection | None = None
     directory: AbsolutePath | None = Field(
         default=None, description="where distctl keeps what it puts on the node"
     )

@@ -57,7 +57,8 @@ def arrive(work: Work, node: Node) -> list[Outdated]:
             for model in work.wish.models_of(server.id):
                 route(work, (server.id, model), set())
         return []
-    sight = work.reached(node.name) if node.serves and not work.stopped(node.name) else None
+    idle = work.stopped(node.name) or node.name in work.record.shut
+    sight = work.reached(node.name) if node.serves and not idle else None
     if sight is None:
         return []
     ground = _contents(work, node, sight)

@@ -27,8 +27,8 @@ class Ground:
 
     `existing` is where replicas are placed now, `outside` what external servers run by themselves: those
     count, and are never placed or taken away by us. `answering` is what answers, whoever placed it. On
-    nodes that are `draining` nothing serves; `cordoned` and `unreachable` ones get no new replica, nor do
-    servers that are `lost`, whose devices are not there. What is on servers that are `gone` is placed
+    nodes that are `draining` nothing serves; `cordoned`, `off` and `unreachable` ones get no new replica, nor
+    do servers that are `lost`, whose devices are not there. What is on servers that are `gone` is placed
     elsewhere, as far as there is room. `busy` is what each has in flight and queued.
     """
 
@@ -38,13 +38,14 @@ class Ground:
     draining: frozenset[str] = NONE
     cordoned: frozenset[str] = NONE
     unreachable: frozenset[str] = NONE
+    off: frozenset[str] = NONE
     lost: frozenset[ServerId] = frozenset()
     gone: frozenset[ServerId] = frozenset()
     busy: Mapping[Place, int] = field(default_factory=dict)
 
     def closed(self, node: str) -> bool:
         """Whether a node gets no new replica."""
-        return node in self.draining or node in self.cordoned or node in self.unreachable
+        return any(node in some for some in (self.draining, self.cordoned, self.unreachable, self.off))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +171,14 @@ def _ranks(
 
 def _why_short(model: ModelSpec, eligible: list[ServerId], ground: Ground) -> str:
     nodes = sorted({server.node for server in eligible})
-    closed = [node for node in nodes if ground.closed(node) and node not in ground.unreachable]
+    closed = [node for node in nodes if node in ground.draining or node in ground.cordoned]
     lost = sorted(str(server) for server in ground.lost.intersection(eligible))
-    away = [node for node in nodes if node in ground.unreachable]
+    off = [node for node in nodes if node in ground.off]
+    away = [node for node in nodes if node in ground.unreachable - ground.off]
     asked = ", ".join(f"{key}={value}" for key, value in sorted(model.where.items()))
     number = len(eligible)
     what = ("1 server fits" if number == 1 else f"{number} servers fit") + (f" {asked}" if asked else "")
     what += f"; closed to new replicas: {', '.join(closed)}" if closed else ""
     what += f"; without their GPU: {', '.join(lost)}" if lost else ""
+    what += f"; turned off: {', '.join(off)}" if off else ""
     return what + (f"; not reachable: {', '.join(away)}" if away else "")

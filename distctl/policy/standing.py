@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from distctl.cluster.gpu import Gpu, devices
-from distctl.cluster.record import Health, Intent, Record
+from distctl.cluster.record import Health, Intent, Power, PowerState, Record
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import Instant, ModelState, ServerSight, Snapshot
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Spec
@@ -59,6 +59,7 @@ class NodeStanding:
     in_flight: int
     released: bool  # no router sends it anything new, and nothing is in flight there
     gpus: tuple[Gpu, ...] = ()  # as they were at the last look at the node itself
+    power: Power | None = None  # with its time counted until now; None: it is never turned off
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ class Standing:
     @property
     def healthy(self) -> bool:
         """Whether everything that is wanted is there: what `status --check` asks."""
-        wanted = [n for n in self.nodes if not (n.intent and n.intent.draining)]
+        wanted = [
+            n for n in self.nodes if not ((n.intent and n.intent.draining) or (n.power and n.power.shut))
+        ]
         return (
             all(n.state in ("ready", "routers only") for n in wanted)
             and all(m.serving >= m.wanted for m in self.models)
@@ -188,12 +191,16 @@ def _node(node: Node, sights: Sights) -> NodeStanding:
     if sight is not None and not sight.reachable and state != Kind.GONE.value:
         qualified = "unreachable" if state != "ready" else "ready (ssh unreachable)"
         state, reason = qualified, sight.error
+    power = sights.record.powers.get(node.name)
+    if power is not None and power.state is not PowerState.ON:
+        state, reason = power.state.value, power.why
     slots = [slot for server in node.servers for slot in sights.slots.get(server.id, ())]
     in_flight = sum(slot.in_flight for slot in slots)
     closed = all(slot.state is not SlotState.READY for slot in slots)
     released = in_flight == 0 and closed and not sights.unsure
     gpus = devices(sight.facts if sight and sight.facts else sights.record.facts.get(node.name, {}))
-    return NodeStanding(node, state, reason, intent, servers, in_flight, released, gpus)
+    counted = power and power.counted(sights.snapshot.at)
+    return NodeStanding(node, state, reason, intent, servers, in_flight, released, gpus, counted)
 
 
 def _server(server: Server, sights: Sights) -> ServerStanding:

@@ -15,6 +15,7 @@ from distctl.policy import upkeep as keeping
 from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.gpu_trouble import Cordons, cordon
+from distctl.policy.power import Idleness, power
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Memory:
     ward: healing.Ward = field(default_factory=healing.Ward)
     scaling: Scaling = field(default_factory=Scaling)
     cordons: Cordons = field(default_factory=Cordons)
+    idleness: Idleness = field(default_factory=Idleness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ def turn(memory: Memory, seen: Seen) -> Turn:
     kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
     scaling, counts = autoscale(memory.scaling, seen)
     cordons, closed = cordon(memory.cordons, seen)
-    return Turn(Memory(kept, found.ward, scaling, cordons), (*due, *counts, *closed), found.news)
+    idleness, turned, switched = power(memory.idleness, seen)
+    remembered = Memory(kept, found.ward, scaling, cordons, idleness)
+    return Turn(remembered, (*due, *counts, *closed, *turned), (*found.news, *switched))
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from distctl.cluster.image import Pinned
-from distctl.cluster.record import Record, Replica
+from distctl.cluster.record import PowerState, Record, Replica
 from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
@@ -113,6 +113,15 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
     return numbers, place(spec, {name: count.number for name, count in numbers.items()}, ground)
 
 
+def room(spec: Spec, record: Record, snapshot: Snapshot) -> Placement:
+    """Where replicas would be with all nodes on that are off on purpose, or not on yet."""
+    asleep = {name for name, power in record.powers.items() if power.state is not PowerState.ON}
+    numbers = counts(spec, record.pins, record.sized)
+    ground = ground_of(spec, record, snapshot)
+    awake = replace(ground, off=frozenset(), unreachable=ground.unreachable - asleep)
+    return place(spec, {name: count.number for name, count in numbers.items()}, awake)
+
+
 def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
     """What placement finds: the record's replicas and intents, and what was seen."""
     external = {node.name for node in spec.nodes if node.external}
@@ -125,6 +134,7 @@ def ground_of(spec: Spec, record: Record, snapshot: Snapshot) -> Ground:
         draining=frozenset(i.node for i in record.intents.values() if i.draining),
         cordoned=frozenset(i.node for i in record.intents.values() if i.cordoned),
         unreachable=unreachable(spec, snapshot),
+        off=record.shut,
         lost=frozenset(all_lost(spec, record.facts)),
         gone=gone_servers(record, snapshot),
         busy=_busy(snapshot),

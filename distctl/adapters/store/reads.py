@@ -1,4 +1,4 @@
-"""From rows back to what the record remembers: the whole in eleven queries, histories by themselves."""
+"""From rows back to what the record remembers: the whole in twelve queries, histories by themselves."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def record(connection: Connection) -> r.Record:
         facts={row["node"]: json.loads(row["document"]) for row in _rows(connection, schema.facts)},
         keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
         sized={row["model"]: _sized(row) for row in _rows(connection, schema.sized)},
+        powers={row["node"]: _power(row) for row in _rows(connection, schema.powers)},
     )
 
 
@@ -120,6 +121,11 @@ def _pin(row: RowMapping) -> r.Pin:
 
 def _sized(row: RowMapping) -> r.Sized:
     return r.Sized(row["model"], row["replicas"], row["asked"], row["why"], row["since"])
+
+
+def _power(row: RowMapping) -> r.Power:
+    said = {name: row[name] for name in ("node", "since", "why", "used", "saved", "tries")}
+    return r.Power(**said, state=r.PowerState(row["state"]), by=row["author"])
 
 
 def _replica(row: RowMapping) -> r.Replica:

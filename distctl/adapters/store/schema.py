@@ -113,6 +113,17 @@ pins = _table(
     "pins", _key("model"), _number("replicas"), _number("file"), _text("why"), _text("author"), _time("since")
 )
 sized = _table("sized", _key("model"), _number("replicas"), _number("asked"), _text("why"), _time("since"))
+powers = _table(
+    "powers",
+    _key("node"),
+    _text("state"),
+    _time("since"),
+    _text("why"),
+    _text("author"),
+    _time("used"),
+    _time("saved"),
+    _number("tries"),
+)
 replicas = _table("replicas", _key("node"), _key("server"), _key("model"), _text("digest"), _text("slot"))
 known_nodes = _table("known_nodes", _key("node"), _text("document"))
 routers = _table("routers", _key("router"), _key("place"))

@@ -144,6 +144,21 @@ def _(change: r.SetSized, connection: Connection) -> None:
 
 
 @_write.register
+def _(change: r.SetPower, connection: Connection) -> None:
+    power = change.power
+    values = {
+        "state": power.state.value,
+        "since": power.since,
+        "why": power.why,
+        "author": power.by,
+        "used": power.used,
+        "saved": power.saved,
+        "tries": power.tries,
+    }
+    _put(connection, schema.powers, {"node": power.node}, values)
+
+
+@_write.register
 def _(change: r.SetReplica, connection: Connection) -> None:
     replica = change.replica
     values = {"digest": replica.digest, "slot": replica.slot.value}
@@ -163,7 +178,7 @@ def _(change: r.SetKnown, connection: Connection) -> None:
 @_write.register
 def _(change: r.DropNode, connection: Connection) -> None:
     per_server = (schema.health, schema.replicas, schema.load)
-    for table in (schema.known_nodes, schema.intents, schema.facts, *per_server):
+    for table in (schema.known_nodes, schema.intents, schema.facts, schema.powers, *per_server):
         _drop(connection, table, node=change.node)
 
 

@@ -78,6 +78,9 @@ def _room(asked: Mapping[str, Asked], seen: Seen, inforce: Mapping[str, int]) ->
 
 
 def _ground(seen: Seen) -> Ground:
-    """What placement finds. A quick look asks no node: only those asked in vain are out of reach."""
+    """What placement finds. A quick look asks no node: only those asked in vain are out of reach.
+
+    One that is turned off is turned on for what is wanted there.
+    """
     away = frozenset(name for name, sight in seen.snapshot.nodes.items() if not sight.reachable)
-    return replace(ground_of(seen.spec, seen.record, seen.snapshot), unreachable=away)
+    return replace(ground_of(seen.spec, seen.record, seen.snapshot), unreachable=away, off=frozenset())

@@ -37,12 +37,17 @@ operations = st.builds(
     texts,
 )
 
+powers = st.builds(
+    r.Power, nodes, st.sampled_from(list(r.PowerState)), times, texts, texts, times, times, small
+)
+
 changes = st.one_of(
     st.builds(r.SetRevision, st.builds(r.Revision, small, texts, texts, times, texts)),
     st.builds(r.SetIntent, st.builds(r.Intent, nodes, st.booleans(), st.booleans(), texts, texts, times)),
     st.builds(r.SetPin, st.builds(r.Pin, models, numbers, small, texts, texts, times)),
     st.builds(r.DropPin, models),
     st.builds(r.SetSized, st.builds(r.Sized, models, small, small, texts, times)),
+    st.builds(r.SetPower, powers),
     st.builds(r.SetKey, st.builds(r.Key, models, texts, small, small, st.tuples(models), texts, times)),
     st.builds(r.DropKey, models),
     st.builds(r.SetReplica, st.builds(r.Replica, servers, models, texts, st.sampled_from(list(SlotState)))),

@@ -27,7 +27,7 @@ def test_commands_stand_under_their_heading_with_whole_sentences() -> None:
     text = shown()
     change = text[text.index("\nChange:\n") : text.index("\nSee:\n")]
     assert [line.split()[0] for line in change.splitlines() if line.startswith("  ") and line[2] != " "] == [
-        *("plan", "up", "rollback", "down", "scale", "cordon", "drain", "undrain")
+        *("plan", "up", "rollback", "down", "scale", "cordon", "drain", "undrain", "power")
     ]
     assert "..." not in change
 
