@@ -37,6 +37,7 @@ from distctl.cli import (
     scale,
     simulate,
     status,
+    top,
     trust,
     up,
 )
@@ -68,6 +69,7 @@ app.command("cordon", rich_help_panel=CHANGE)(audible(drain.cordon))
 app.command("drain", rich_help_panel=CHANGE)(audible(drain.drain))
 app.command("undrain", rich_help_panel=CHANGE)(audible(drain.undrain))
 app.command("status", rich_help_panel=SEE)(audible(status.status))
+app.command("top", rich_help_panel=SEE)(audible(top.top))
 app.command("explain", rich_help_panel=SEE)(audible(explain.explain))
 app.command("events", rich_help_panel=SEE)(events.events)
 app.command("history", rich_help_panel=SEE)(history.history)

@@ -27,6 +27,7 @@ READERS = (
     ("explain", "n1"),
     ("explain", "digits"),
     ("explain", "main"),
+    ("top",),
     ("history",),
     ("infer", "digits"),
     ("infer", "digits", "--grpc"),
