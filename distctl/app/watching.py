@@ -18,6 +18,7 @@ from distctl.cluster.snapshot import Instant, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.errors import DistctlError
 from distctl.policy.counts import counts
+from distctl.policy.probing import wanted
 
 WIDTH = 32  # ways that are found at once; one to a node that is cut takes a second
 SHY = 4  # keys that are read at once: each takes an ssh connection, and none is urgent
@@ -58,6 +59,8 @@ class Watch:
         """
         routers = sorted({*self._session.spec.router_ids, *record.routers})
         targets, lost = self._targets(self._session.whole(record))
+        probes = wanted(self._session.spec, record)
+        targets = [replace(target, probes=probes.get(target.id, {})) for target in targets]
         glances = {router: self._glance(router) for router in routers}
         self._poller.aim(targets, glances, brisk=self._asleep(record))
         return Snapshot(

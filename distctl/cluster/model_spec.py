@@ -77,6 +77,7 @@ class ModelSpec:
     where: Mapping[str, str] = field(default_factory=dict)
     replay: Literal["auto", "on", "off"] = "auto"
     timeouts: RequestTimeouts = RequestTimeouts()
+    probe: Literal["auto", "off"] = "auto"
     policy: Policy | None = None  # None: sequence where the model's configuration says so, else least-load
     prefix: PrefixSpec | None = None  # for the policy of that name
     admission: Admission | None = None  # None: every request is sent on at once

@@ -96,6 +96,19 @@ class Silence(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeSight:
+    """What became of the made-up requests that a replica was sent: how many failed in a row, and since when.
+
+    `answered` is when it last answered one; requests of clients do not count.
+    """
+
+    failures: int = 0
+    since: Instant = 0.0
+    answered: Instant = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GpuUse:
     """How much of a GPU is used: a share of its time, from 0 to 1, and bytes of its memory."""
 
@@ -132,6 +145,7 @@ class ServerSight:
     service: Mapping[str, Service] = field(default_factory=dict)  # by model, since the server started
     pending: Mapping[str, int] = field(default_factory=dict)  # by model: requests in the server's own queue
     use: Use = Use()
+    probes: Mapping[str, ProbeSight] = field(default_factory=dict)  # by model, of those that are probed
     at: Instant = 0.0  # when it answered last, or was found not to
     silence: Silence = Silence.NONE
     inside: Silence | None = None

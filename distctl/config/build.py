@@ -258,6 +258,7 @@ def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
         replicas=said.replicas if isinstance(said.replicas, int) else said.replicas.min,
         where=dict(said.where),
         replay=said.replay,
+        probe=said.probe,
         timeouts=request_timeouts(said.timeouts),
         policy=said.policy,
         prefix=prefix_spec(said.prefix or PrefixSection()) if said.policy == "prefix" else None,

@@ -102,6 +102,10 @@ class ModelSection(Section):
     replay: Literal["auto", "on", "off"] = Field(
         default="auto", description="whether a unary request is sent once more when its server is lost"
     )
+    probe: Literal["auto", "off"] = Field(
+        default="auto",
+        description="whether the controller sends a made-up request to a replica without traffic",
+    )
     policy: Policy | None = Field(
         default=None,
         description="how a server is chosen; absent: sequence for a model with sequences, else least-load",

@@ -237,6 +237,8 @@ def _load(job: Job, op: LoadReplica, report: Report) -> None:
     if job.world.store.load().replica(op.server, op.model) is None:
         _place(job, op.server, (op.model,))
     _configure(job, server, loading=(op.model,))
+    if op.anew:
+        job.world.triton(op.server).unload(op.model)
     try:
         reload_model(job.world, server, op.model, seconds=job.load_seconds(server), report=report)
     except NodeError as error:
@@ -293,7 +295,10 @@ def _leave(job: Job, op: Leave, report: Report) -> None:
     seconds = job.drain_seconds
     if seconds is None:
         seconds = job.nodes[op.node].timeouts.drain
-    job.routing.leave(op.server, op.models, rest=op.rest, seconds=seconds, force=job.force, report=report)
+    force = job.force
+    if op.cut_after is not None:
+        seconds, force = min(seconds, op.cut_after), True
+    job.routing.leave(op.server, op.models, rest=op.rest, seconds=seconds, force=force, report=report)
 
 
 def _router_up(job: Job, op: SetRouterUp, report: Report) -> None:

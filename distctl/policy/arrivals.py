@@ -25,16 +25,22 @@ from distctl.policy.operations import (
 )
 from distctl.policy.placement import Place
 from distctl.policy.plan import Skip
-from distctl.policy.stuck import stuck
+from distctl.policy.stuck import PATIENCE, fails, stuck
+from distctl.policy.symptoms import Kind
 from distctl.policy.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """A server that must start again because its settings changed, and the steps to wait for."""
+    """A server that must start again, the steps to wait for, and why.
+
+    In one that `fails` nobody waits long for what is in flight.
+    """
 
     server: Server
     needs: frozenset[int]
+    why: str = "its start settings changed"
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,8 @@ def _server(work: Work, server: Server, ground: Ground) -> Outdated | None:
         _start(work, StartServer(server.id, models), why, before)
     elif _outdated(work, server, unit):
         return Outdated(server, frozenset(before))
+    elif why := _fails(work, server.id, seen, Kind.STILL_FAILING):
+        return Outdated(server, frozenset(before), why, fails=True)
     elif seen is None or not seen.live:
         _silent(work, server, seen, before)
     else:
@@ -211,13 +219,38 @@ def _load(work: Work, server: Server, model: str, ground: Ground, seen: ServerSi
         return {work.draft.add(LoadReplica(server.id, model, digest), why, before)}
     loaded = _loaded(work, (server.id, model), ground.sight, digest)
     if loaded == digest:
-        return set()
+        why = _fails(work, server.id, seen, Kind.FAILING, model)
+        return _anew(work, (server.id, model), digest, why) if why else set()
     if model in work.last_reload:
         before |= {work.last_reload[model], *work.joins[model]}
     why = f"its files changed: {loaded or 'something else'} to {digest or 'the path'}"
     if model in work.wish.stateful:
         before = _emptied(work, (server.id, model), before)
     step = work.draft.add(LoadReplica(server.id, model, digest, Sign.UPDATE), why, before)
+    work.last_reload[model] = step
+    return {step}
+
+
+def _fails(work: Work, server: ServerId, seen: ServerSight | None, kind: Kind, model: str = "") -> str:
+    """Why a server is to be helped as one of this kind; an operator's command has no fresh word on that."""
+    health = None if work.wish.attended else work.record.health.get(server)
+    return fails(health, seen, kind, model)
+
+
+def _anew(work: Work, place: Place, digest: str, why: str) -> set[int]:
+    """Load a model anew where it fails, if others serve meanwhile; one place after the other."""
+    server, model = place
+    if not work.serving.get(model, set()) - {server}:
+        work.draft.note(f"{model} fails in {server}, which alone serves it: left as it is")
+        return set()
+    before = set(work.routers)
+    if model in work.last_reload:
+        before |= {work.last_reload[model], *work.joins[model]}
+    if work.slot(place) is SlotState.READY:
+        work.emptied.add(place)
+        leave = Leave(server, (model,), sign=Sign.UPDATE, cut_after=PATIENCE)
+        before = {work.draft.add(leave, why, before)}
+    step = work.draft.add(LoadReplica(server, model, digest, Sign.UPDATE, anew=True), why, before)
     work.last_reload[model] = step
     return {step}
 

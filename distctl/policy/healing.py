@@ -19,21 +19,29 @@ from distctl.cluster.snapshot import Instant, Snapshot
 from distctl.cluster.spec import RouterId, ServerId, Spec
 from distctl.policy.health import Verdict, gone, judge, remembered
 from distctl.policy.mass import held, too_many
+from distctl.policy.probing import hopeless
 from distctl.policy.symptoms import Evidence, Kind, Symptom
 
 GOES_ON = "healing goes on: nothing turned bad within the last minute"
 SOON = 15.0  # seconds that a server may be starting before its own node is asked how it goes
+REST = 60.0  # seconds that one which failed for the third time is left, doubled each time
+RELAPSE = 3
+CEILING = 300.0  # seconds
 AWAY = (Kind.UNREACHABLE, Kind.GONE)
 Subject = TypeVar("Subject", ServerId, RouterId)
 
 
 @dataclass(frozen=True, slots=True)
 class Ward:
-    """What is held of every server and router; `held` says why nothing is done now, "" when all may be."""
+    """What is held of every server and router; `held` says why nothing is done now, "" when all may be.
+
+    `models` are those that fail wherever they are, each with a sentence.
+    """
 
     servers: Mapping[ServerId, Verdict] = field(default_factory=dict)
     routers: Mapping[RouterId, Verdict] = field(default_factory=dict)
     held: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ def visit(ward: Ward, spec: Spec, record: Record, snapshot: Snapshot) -> Round:
     routers = {router: router_symptom(snapshot.routers.get(router)) for router in record.routers}
     known = {router: ward.routers.get(router, Verdict()) for router in routers}
     servers = _placed_elsewhere(_judged(before, seen, rules, now), rules, now)
-    after = Ward(servers, _judged(known, routers, rules, now), held(servers.items(), rules.share, now))
+    holding, models = held(servers.items(), rules.share, now), dict(hopeless(record, snapshot))
+    after = Ward(servers, _judged(known, routers, rules, now), holding, models)
     needs = {} if after.held else dict(_needs(after, spec, record, now))
     return Round(after, needs, tuple(_news(before, ward, after, now)))
 
@@ -141,8 +150,15 @@ def _need(verdict: Verdict, closed: Iterable[str], now: Instant, patience: float
     if verdict.kind in (Kind.STARTING, Kind.LOADING):
         limit = patience if verdict.kind is Kind.LOADING else SOON
         return f"{verdict.symptom.state} for {lasted:.0f} s" if lasted > limit else ""
+    if verdict.kind is Kind.STILL_FAILING and lasted < _rest(len(verdict.failures)):
+        return ""
     why = f": {verdict.symptom.why}" if verdict.symptom.why else ""
     return f"{verdict.symptom.state}{why}" if verdict.bad else ""
+
+
+def _rest(failures: int) -> float:
+    """Seconds until a server that keeps failing is started again: at once, then after ever longer."""
+    return float(min(CEILING, REST * 2.0 ** (failures - RELAPSE))) if failures >= RELAPSE else 0.0
 
 
 def _news(before: Mapping[ServerId, Verdict], ward: Ward, after: Ward, now: Instant) -> Iterator[Change]:
@@ -154,6 +170,9 @@ def _news(before: Mapping[ServerId, Verdict], ward: Ward, after: Ward, now: Inst
         was = ward.routers.get(router, Verdict())
         if verdict.symptom.state != was.symptom.state and was.kind is not Kind.UNKNOWN:
             yield _event(str(router), was, verdict, now)
+    for model in sorted({*after.models} ^ {*ward.models}):
+        text = after.models.get(model, "a made-up request is answered again, or is not sent any more")
+        yield AddEvent(Event(now, "health", model, text))
     if bool(after.held) != bool(ward.held):
         text = after.held or GOES_ON
         yield AddEvent(Event(now, "health", "cluster", text))

@@ -14,7 +14,8 @@ from distctl.cluster.spec import ServerId
 from distctl.policy.symptoms import Kind, Symptom
 
 UNKNOWN = Symptom(Kind.UNKNOWN)
-BAD = frozenset({Kind.WITHOUT, Kind.HUNG, Kind.DEAD, Kind.CRASH_LOOP, Kind.UNREACHABLE, Kind.GONE})
+FAILING = frozenset({Kind.FAILING, Kind.STILL_FAILING})
+BAD = FAILING | {Kind.WITHOUT, Kind.HUNG, Kind.DEAD, Kind.CRASH_LOOP, Kind.UNREACHABLE, Kind.GONE}
 DOWN = frozenset({Kind.HUNG, Kind.DEAD})
 MEMORY = 600.0  # seconds for which a fall is remembered
 LOOP = 3  # falls within that time: a crash loop
@@ -26,7 +27,7 @@ class Verdict:
 
     `seen` is what the last looks say where they say something else: `alike` of them the same, and `against`
     of them that it is not ready although the verdict says so. `turned` is when it last went from not bad to
-    bad, `falls` are the last instants at which it was found dead or hung.
+    bad, `falls` are the last instants at which it was found dead or hung, `failures` those of failing.
     """
 
     symptom: Symptom = UNKNOWN
@@ -36,6 +37,7 @@ class Verdict:
     against: int = 0
     turned: Instant = 0.0
     falls: tuple[Instant, ...] = ()
+    failures: tuple[Instant, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -69,9 +71,11 @@ def judge(verdict: Verdict, seen: Symptom, rules: HealingSpec, now: Instant) -> 
 
 
 def _excused(verdict: Verdict, seen: Symptom) -> bool:
-    """Whether a look says nothing new: what is gone or in a crash loop is that until it is ready again."""
+    """Whether a look says nothing new: a grave verdict holds until it is ready again."""
     if verdict.kind is Kind.GONE:
         return seen.kind is not Kind.READY
+    if verdict.kind is Kind.STILL_FAILING:
+        return seen.kind is Kind.FAILING
     return verdict.kind is Kind.CRASH_LOOP and seen.kind in (Kind.STARTING, Kind.LOADING, *DOWN)
 
 
@@ -82,8 +86,12 @@ def _turned(verdict: Verdict, seen: Symptom, now: Instant) -> Verdict:
         if len(falls) >= LOOP:
             why = f"{len(falls)} times down in {MEMORY / 60:.0f} min; now {seen.state}: {seen.why}"
             seen = Symptom(Kind.CRASH_LOOP, why)
+    failures = tuple(at for at in verdict.failures if at > now - MEMORY)
+    if seen.kind is Kind.FAILING and verdict.kind is not Kind.FAILING:
+        failures = (*failures, now)
+        seen = replace(seen, kind=Kind.STILL_FAILING) if len(failures) > 1 else seen
     turned = now if seen.kind in BAD and not verdict.bad else verdict.turned
-    return Verdict(seen, since=now, turned=turned, falls=falls)
+    return Verdict(seen, since=now, turned=turned, falls=falls, failures=failures)
 
 
 def gone(verdict: Verdict, why: str, now: Instant) -> Verdict:

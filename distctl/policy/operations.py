@@ -186,16 +186,20 @@ class ConfigureServer(OnServer):
 
 @dataclass(frozen=True, slots=True)
 class LoadReplica(OnServer):
-    """Load a model, or its new content, and wait until it is ready; an old content serves meanwhile."""
+    """Load a model, or its new content, and wait until it is ready; an old content serves meanwhile.
+
+    `anew`: unload it first, since Triton leaves alone what it has already.
+    """
 
     model: str
     digest: str
     sign: Sign = Sign.ADD
+    anew: bool = False
 
     @property
     def text(self) -> str:
         """The operation in words."""
-        verb = "load" if self.sign is Sign.ADD else "reload"
+        verb = "load" if self.sign is Sign.ADD else "load anew" if self.anew else "reload"
         return f"{verb} {self.model} in {self.server}"
 
 
@@ -227,11 +231,15 @@ class Join(OnServer):
 
 @dataclass(frozen=True, slots=True)
 class Leave(OnServer):
-    """Drain a slot in every router. `rest`: the replica stays loaded, as on a draining node."""
+    """Drain a slot in every router. `rest`: the replica stays loaded, as on a draining node.
+
+    What is in flight after `cut_after` seconds is cut; None: what was asked for as a whole holds.
+    """
 
     models: tuple[str, ...]
     rest: bool = False
     sign: Sign = Sign.REMOVE
+    cut_after: float | None = None
 
     @property
     def text(self) -> str:

@@ -18,7 +18,7 @@ from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId, Sp
 from distctl.policy.assignment import called, mismatch
 from distctl.policy.counts import Count, counts, said
 from distctl.policy.devices import all_lost, without_device
-from distctl.policy.health import remembered
+from distctl.policy.health import FAILING, remembered
 from distctl.policy.holders import AddressStanding, address_standings
 from distctl.policy.lives import RUN, Fate, Life, fates
 from distctl.policy.symptoms import Kind
@@ -209,7 +209,8 @@ def _server(server: Server, sights: Sights) -> ServerStanding:
     missing = tuple(m for m in sights.placed.get(server.id, ()) if m not in ready)
     in_flight = sum(slot.in_flight for slot in sights.slots.get(server.id, ()))
     state, reason = _server_state(sight, missing)
-    if not sight.live and (health := sights.record.health.get(server.id)):
+    health = sights.record.health.get(server.id)
+    if health is not None and (not sight.live or remembered(health).kind in FAILING):
         state, reason = _held(health, sights.snapshot.at) or (state, reason)
     facts = sights.record.facts.get(server.id.node, {})
     if state == "ready" and (wrong := mismatch(server, sight.gpus, facts)):

@@ -16,6 +16,7 @@ from distctl.cluster.record import Record
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import ModelState, ServerSight, Silence, Snapshot, UnitSight
 from distctl.cluster.spec import RouterId, ServerId
+from distctl.policy.probing import failing
 
 CRASHES = 3  # starts in a row of which none lasted half a minute: a crash loop
 
@@ -28,6 +29,8 @@ class Kind(str, Enum):
     STARTING = "starting"
     LOADING = "loading"
     WITHOUT = "without"  # a model that it is meant to have
+    FAILING = "failing"  # at a model that it says is ready, and that others answer for
+    STILL_FAILING = "still failing"  # after the model was loaded anew
     HUNG = "hung"
     DEAD = "dead"
     CRASH_LOOP = "crash loop"
@@ -88,7 +91,9 @@ class Evidence:
         """What is to be said of one server."""
         seen = self.snapshot.servers.get(server) or ServerSight(server, error="it was not asked")
         if seen.live:
-            return _answers(self.placed.get(server, []), seen)
+            found = _answers(self.placed.get(server, []), seen)
+            fails = failing(server, self.record, self.snapshot) if found.kind is Kind.READY else {}
+            return _fails(fails) if fails else found
         if router := self.reached.get(server):
             return Symptom(Kind.READY, f"router {router} reaches it; here: {seen.error or 'no answer'}")
         return _silent(seen, unit_of(server, self.snapshot), used=self.used(server))
@@ -115,6 +120,11 @@ def _answers(placed: Iterable[str], seen: ServerSight) -> Symptom:
     if absent:
         return Symptom(Kind.WITHOUT, _reasons(absent, seen), absent)
     return Symptom(Kind.LOADING, "", loading) if loading else Symptom(Kind.READY)
+
+
+def _fails(models: Mapping[str, str]) -> Symptom:
+    said = "; ".join(f"{model}: {error}" for model, error in models.items())
+    return Symptom(Kind.FAILING, f"{said}; others answer the same made-up request", tuple(sorted(models)))
 
 
 def _reasons(models: tuple[str, ...], seen: ServerSight) -> str:

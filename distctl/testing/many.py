@@ -6,7 +6,8 @@ Every address of 127.0.0.0/8 is a server of its own on these two ports of the lo
 to behave by `POST /standin/behave` with an object of address to behaviour: `well`, `hang` (takes the request
 and never answers), `drop` (closes at once, as the dead do), `slow` (answers after three seconds), `huge`
 (megabytes of it), `endless` (a header and then a byte now and then), `html`, `garbage` (JSON that is none),
-`unready` (its models are not, whatever the index says). `GET /standin/asked` counts
+`unready` (its models are not, whatever the index says), `wrong` (requests fail), `stuck` (they are never
+answered). `GET /standin/asked` counts
 requests by address and path, and connections by `ADDRESSconnection`.
 """
 
@@ -93,9 +94,13 @@ class Client(asyncio.Protocol):
             self._drip()
         elif how == "html":
             self._send("text/html", b"<html>It works!</html>")
+        elif how == "stuck" and path.endswith("/infer"):
+            return
+        elif how == "wrong" and path.endswith("/infer"):
+            self._send("application/json", b'{"error": "wrong"}', status=500)
         elif how == "unready" and path.startswith("/v2/models/") and path.endswith("/ready"):
             self._send("", b"", status=400)
-        elif path.startswith("/v2/health/") or how == "unready":
+        elif path.startswith("/v2/health/") or how in ("unready", "wrong", "stuck"):
             self._send(*self._crowd.reply(path, b""))
         elif how == "huge":
             self._send("application/json", b"[" + b" " * BIG + b"]")
@@ -159,7 +164,14 @@ def _metrics(models: Iterable[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def _config(model: str) -> bytes:
+    takes = {"name": "INPUT0", "data_type": "TYPE_FP32", "dims": [4]}
+    return json.dumps({"name": model, "max_batch_size": 8, "input": [takes]}).encode()
+
+
 ANSWERS = {
+    **{f"/v2/models/{model}/config": ("application/json", _config(model)) for model in MODELS},
+    **{f"/v2/models/{model}/infer": ("application/json", b'{"outputs": []}') for model in MODELS},
     "/v2/repository/index": (
         "application/json",
         json.dumps([{"name": model, "version": "1", "state": "READY"} for model in MODELS]).encode(),

@@ -70,9 +70,9 @@ class Inquiry:
         """GET, and have the connection `end` with the answer. Raises TritonError."""
         return await self._ask("GET", url, None, end)
 
-    async def post(self, url: str) -> Answer:
-        """POST an empty object, with the key of the restricted API. Raises TritonError."""
-        return await self._ask("POST", url, b"{}", False)
+    async def post(self, url: str, body: bytes = b"{}") -> Answer:
+        """POST JSON, with the key of the restricted API. Raises TritonError."""
+        return await self._ask("POST", url, body, False)
 
     async def _ask(self, method: str, url: str, body: bytes | None, end: bool) -> Answer:
         left = max(self.until - monotonic(), LEAST)

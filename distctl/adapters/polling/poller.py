@@ -15,6 +15,7 @@ from time import monotonic, time
 from typing import Any
 
 from distctl.adapters.polling.http import Inquiry, new_session
+from distctl.adapters.polling.prober import Prober
 from distctl.adapters.polling.server import Known, Target, ask
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight
@@ -45,6 +46,7 @@ class Poller:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="distctl-polling", daemon=True)
         self._sockets = ThreadPoolExecutor(WIDTH, thread_name_prefix="distctl-glance")
+        self._prober = Prober(lambda: self._session, now)
         self._changed = threading.Condition()
         self._servers: dict[ServerId, ServerSight] = {}
         self._routers: dict[RouterId, RouterSight] = {}
@@ -123,6 +125,7 @@ class Poller:
     async def _end(self) -> None:
         for task in self._tasks.values():
             task.cancel()
+        self._prober.close()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._session.close()
 
@@ -133,11 +136,14 @@ class Poller:
         for key in self._tasks.keys() - wanted:
             self._tasks.pop(key).cancel()
             self._hurried.pop(key)
+            if isinstance(key, ServerId):
+                self._prober.forget(key)
         for key in wanted - {key for key, task in self._tasks.items() if not task.done()}:
             self._hurried[key] = asyncio.Event()
             self._tasks[key] = self._loop.create_task(self._watching(key))
 
     def _wake(self) -> None:
+        self._prober.hurry()
         for event in self._hurried.values():
             event.set()
 
@@ -156,7 +162,7 @@ class Poller:
                 return
             questions = EVERYTHING if known.dead else due(turn, place, period(len(self._targets)))
             known = await ask(self._inquiry(target, turn), target, questions, known, self._now)
-            self._told(id, known.sight)
+            self._told(id, self._prober.visit(target, known.sight))
             turn, failures = turn + 1, failures + 1 if known.dead else 0
             await self._rest(id, begun + pause(failures, place))
 

@@ -22,13 +22,15 @@ UNREADY = ReplicaSight(ModelState.UNAVAILABLE, "it is loaded, and Triton says th
 class Target:
     """A server that is watched: where it is reached from here, and the key of its restricted API.
 
-    Without `metrics` it is not asked for them. The key is empty for a server that has none.
+    Without `metrics` it is not asked for them. The key is empty for a server that has none. `probes` are the
+    models that are sent made-up requests, each with the seconds that an answer may take.
     """
 
     id: ServerId
     http: Endpoint
     metrics: Endpoint | None = None
     key: str = field(default="", repr=False)
+    probes: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def headers(self) -> Mapping[str, str]:
