@@ -70,9 +70,11 @@ class Watch:
         )
 
     def _asleep(self, record: Record) -> bool:
-        """Whether a model has no replica, so that the first who asks for it waits for us."""
-        found = counts(self._session.spec, record.pins, record.sized)
-        return any(count.number == 0 for count in found.values())
+        """Whether demand left a model without a replica, so that the first who asks for it waits for us."""
+        spec = self._session.spec
+        found = counts(spec, record.pins, record.sized)
+        scaled = (found[model.name] for model in spec.models if model.autoscale is not None)
+        return any(count.number == 0 and count.pin is None for count in scaled)
 
     def _glance(self, router: RouterId) -> Callable[[], RouterSight]:
         """Asks one router. Its port is made when it is first asked, since that may need its node."""
