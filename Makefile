@@ -24,7 +24,8 @@ test: setup
 unit: setup
 	.venv/bin/python -m pytest tests/unit
 
-nightly: setup
+nightly:
+	@scripts/setup nightly
 	.venv/bin/python -m pytest -m nightly
 
 bench: setup

@@ -23,6 +23,7 @@ NAMES = (
     "unequal",
     "prefixes",
     "faults",
+    "healing",
     "pushing",
     "nothing",
     "provisioning",

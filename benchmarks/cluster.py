@@ -45,13 +45,17 @@ class LocalCluster:
         """The process of a node's Triton."""
         return self._pid(f"{node}/units/server-0")
 
+    def supervisor_pid(self, node: str) -> int:
+        """What starts a node's Triton again."""
+        return self._pid(f"{node}/units/server-0", "supervisor")
+
     def router_pid(self, name: str = "main") -> int:
         """A router's master process."""
         return self._pid(f"{self.nodes[0]}/units/router-{name}")
 
-    def _pid(self, unit: str) -> int:
+    def _pid(self, unit: str, whose: str = "process") -> int:
         lines = (self.folder / "nodes" / "bench" / unit / "pid").read_text().splitlines()
-        return int(dict(line.split("=", 1) for line in lines)["process"].split()[1])
+        return int(dict(line.split("=", 1) for line in lines)[whose].split()[1])
 
     def ready(self, model: str = "floats") -> bool:
         """Whether every Triton, asked directly, has the model ready."""

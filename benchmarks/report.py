@@ -19,6 +19,7 @@ ORDER = (
     "sizes",
     "serving",
     "faults",
+    "healing",
     "provisioning",
     "nothing",
     "pushing",

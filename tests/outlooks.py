@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rehearsal import ROUTER, model, node, spec
 
-from distctl.cluster.record import Intent, Pin, Record, Replica, Sized
+from distctl.cluster.record import Intent, Pin, Power, PowerState, Record, Replica, Sized
 from distctl.cluster.router import RouterSight, SlotSight, SlotState
 from distctl.cluster.snapshot import Instant, ModelState, ReplicaSight, ServerSight, Snapshot
 from distctl.cluster.spec import Autoscale, ServerId, Spec
@@ -38,6 +38,7 @@ def record_of_two() -> Record:
         replicas=places,
         intents={"b": Intent("b", cordoned=True, by="ann@desk", why=HOSTILE)},
         pins={"digits": Pin("digits", 2, 2, by="ann@desk")},
+        powers={"a": Power("a", PowerState.ON, since=900.0, used=50.0, saved=70.0)},
         sized={"chat": Sized("chat", 0, 3, f"load for 3.0 replicas {HOSTILE}", 900.0)},
     )
 

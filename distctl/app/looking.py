@@ -8,6 +8,8 @@ from distctl.cluster.snapshot import NodeSight, Snapshot
 from distctl.cluster.spec import Node
 from distctl.control.observe import observe
 from distctl.policy.devices import with_devices, with_servers
+from distctl.policy.health import remembered
+from distctl.policy.stuck import MUTE
 from distctl.policy.weights import measured_of
 
 
@@ -22,7 +24,10 @@ def look(session: Session, record: Record, *, deep: bool = True) -> Snapshot:
     def divide(node: Node, sight: NodeSight) -> Node:
         return node if node.name in left else with_servers(node, learnt_facts(record, sight))
 
-    return observe(session.world, nodes, sorted(routers), deep=deep, divide=divide, shared=sharing)
+    doubted = {server for server, health in record.health.items() if remembered(health).kind in MUTE}
+    return observe(
+        session.world, nodes, sorted(routers), deep=deep, divide=divide, shared=sharing, doubted=doubted
+    )
 
 
 def new_facts(record: Record, snapshot: Snapshot) -> list[Change]:

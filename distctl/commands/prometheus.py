@@ -38,6 +38,11 @@ def alerts() -> str:
     return template("prometheus/alerts.yml")
 
 
+def dashboard() -> str:
+    """The dashboard for Grafana, as JSON; it asks for the cluster."""
+    return template("grafana/distctl.json")
+
+
 def targets(spec: Spec) -> list[Target]:
     """Every router on every place, where others reach it."""
     return [_target(spec, router) for router in spec.router_ids]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -27,12 +27,13 @@ def observe(
     deep: bool = True,
     divide: Divide = lambda node, _: node,
     shared: Iterable[RouterId] = (),
+    doubted: Collection[ServerId] = (),
 ) -> Snapshot:
     """Look at everything. `deep` also looks at the nodes' own files over their connectors.
 
     `divide` says which servers a node has once it was seen; `shared` are the places of routers that share an
-    address. Never raises for what cannot be reached: that is
-    told in the sights.
+    address; `doubted` servers are asked on their own nodes at the same time. Never raises for what cannot be
+    reached: that is told in the sights.
     """
     wanted = tuple(nodes)
     places = tuple(routers)
@@ -44,10 +45,12 @@ def observe(
         found = {sight.name: servers for sight, servers, _ in seen}
         keys = {server: key for _, _, known in seen for server, key in known.items()}
         asked = tuple(s for n in wanted for s in found.get(n.name, n.servers))
-        servers = world.probe(asked, keys)
         sights = {sight.name: sight for sight, _, _ in seen}
-        silent = [s for s in asked if not servers[s.id].live and _runs(sights.get(s.id.node), s)]
-        inside = {s.id: pool.submit(_inside, world, s) for s in silent}
+        running = [s for s in asked if _runs(sights.get(s.id.node), s)]
+        early = {s.id: pool.submit(_inside, world, s) for s in running if s.id in doubted}
+        servers = world.probe(asked, keys)
+        silent = [s for s in running if not servers[s.id].live]
+        inside = {s.id: early.get(s.id) or pool.submit(_inside, world, s) for s in silent}
         return Snapshot(
             at=world.clock.now(),
             nodes=sights,

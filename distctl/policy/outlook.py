@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from distctl.cluster.record import SetIntent, SetSized
+from distctl.cluster.record import SetIntent, SetPower, SetSized
 from distctl.cluster.snapshot import Instant
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.healing import Ward
 from distctl.policy.trend import Trend, added
 
-KINDS = {SetSized: "size", SetIntent: "cordon"}  # of decisions, by what they write
+KINDS = {SetSized: "size", SetIntent: "cordon", SetPower: "power"}  # of decisions, by what they write
 UPKEEP = "upkeep"  # a decision that writes nothing: what is wanted already is brought about
 
 

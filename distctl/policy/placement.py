@@ -82,6 +82,7 @@ def barred(model: ModelSpec, node: Node, server: ServerId, ground: Ground) -> st
         (node.external, "it runs by itself, and nothing is placed there"),
         (node.name in ground.draining, "its node is drained"),
         (node.name in ground.cordoned, "its node is cordoned"),
+        (node.name in ground.off, "its node is turned off"),
         (node.name in ground.unreachable, "its node is not reached"),
         (server in ground.lost, "it is without its GPU"),
         (server in ground.gone, "it is gone"),

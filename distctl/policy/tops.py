@@ -16,7 +16,7 @@ from distctl.policy.standing import ModelStanding, NodeStanding, RouterStanding,
 from distctl.policy.trend import POINTS, STEP
 
 GIB = 1024**3
-WELL = ("ready", "running", "asleep", "off", "routers only")
+WELL = ("ready", "running", "asleep", "off", "turning off", "routers only")
 
 
 @dataclass(frozen=True, slots=True)

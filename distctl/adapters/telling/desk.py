@@ -63,6 +63,7 @@ class Desk:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(lambda _, context: self._say("warning", context["message"]))
         try:
             self._loop.run_until_complete(self._serve())
         finally:

@@ -7,7 +7,7 @@ can make many of, and no sentence. Names follow https://prometheus.io/docs/pract
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import exposition
 from prometheus_client.metrics_core import (
@@ -23,7 +23,6 @@ from distctl.cluster.spec import ModelSpec, Node, RouterId, ServerId, Spec
 from distctl.policy.counts import counts
 from distctl.policy.decision import Seen
 from distctl.policy.healing import Ward
-from distctl.policy.health import Verdict
 from distctl.policy.lives import Life, fates
 from distctl.policy.outlook import Outlook
 from distctl.policy.standing import ModelStanding, standing
@@ -31,7 +30,8 @@ from distctl.policy.symptoms import Kind
 
 OPENMETRICS = "application/openmetrics-text"
 ROUTERS_ONLY = "routers only"
-GRAVITY = {kind: place for place, kind in enumerate(Kind)}  # the later, the graver
+STOPPED = "stopped"  # nobody wants it to run now
+STATES = (STOPPED, *(kind.value for kind in Kind))  # of servers; the later, the graver
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -55,20 +55,21 @@ class Families:
         if (seen := self._outlook.seen) is not None:
             tally = tallied(seen.snapshot)
             yield from _health(self._outlook.ward, seen)
+            yield from _power(seen)
             yield from _servers(seen.spec, tally)
             yield from _models(seen, tally)
             yield from _routers(seen)
 
 
 def _gauge(name: str, words: str, labels: Sequence[str], rows: Rows) -> Metric:
-    family = GaugeMetricFamily(f"distctl_{name}", words, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, number)
-    return family
+    return _filled(GaugeMetricFamily(f"distctl_{name}", words, labels=labels), rows)
 
 
 def _counter(name: str, words: str, labels: Sequence[str], rows: Rows) -> Metric:
-    family = CounterMetricFamily(f"distctl_{name}", words, labels=labels)
+    return _filled(CounterMetricFamily(f"distctl_{name}", words, labels=labels), rows)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Rows) -> Metric:
     for values, number in rows:
         family.add_metric(values, number)
     return family
@@ -103,29 +104,33 @@ def _controller(outlook: Outlook) -> Iterator[Metric]:
 
 
 def _health(ward: Ward, seen: Seen) -> Iterator[Metric]:
-    states = {server.id: ward.servers.get(server.id, Verdict()).kind for server in seen.spec.servers}
+    states = {server.id: _state(ward, server.id) for server in seen.spec.servers}
     held = [((), bool(ward.held))]
     yield _gauge("healing_held", "1 while too much turned bad at once, so that nothing is healed.", (), held)
     by_state = Counter(states.values())
-    rows = [((kind.value,), by_state[kind]) for kind in Kind]
+    rows = [((state,), by_state[state]) for state in STATES]
     yield _gauge("servers", "Number of servers, by the verdict on them.", ["state"], rows)
-    each = [((*_named(id), kind.value), 1) for id, kind in states.items()]
+    each = [((*_named(id), state), 1) for id, state in states.items()]
     labels = ["node", "server", "state"]
     yield _gauge("server_state", "1 for the verdict on a server that holds now.", labels, each)
     nodes = Counter(_node_state(node, states) for node in seen.spec.nodes)
-    words = (*(kind.value for kind in Kind), ROUTERS_ONLY)
     yield _gauge(
         "nodes",
         "Number of nodes, by the gravest verdict on their servers.",
         ["state"],
-        [((word,), nodes[word]) for word in words],
+        [((state,), nodes[state]) for state in (*STATES, ROUTERS_ONLY)],
     )
     yield _gauge("nodes_closed", "Number of nodes that get no new replica or request.", ["by"], _closed(seen))
 
 
-def _node_state(node: Node, states: dict[ServerId, Kind]) -> str:
-    kinds = [states[server.id] for server in node.servers]
-    return max(kinds, key=GRAVITY.__getitem__).value if kinds else ROUTERS_ONLY
+def _state(ward: Ward, server: ServerId) -> str:
+    verdict = ward.servers.get(server)
+    return verdict.kind.value if verdict else STOPPED
+
+
+def _node_state(node: Node, states: dict[ServerId, str]) -> str:
+    found = [states[server.id] for server in node.servers]
+    return max(found, key=STATES.index) if found else ROUTERS_ONLY
 
 
 def _closed(seen: Seen) -> Rows:
@@ -136,28 +141,36 @@ def _closed(seen: Seen) -> Rows:
     return [(("cordon",), cordoned), (("drain",), draining)]
 
 
+def _power(seen: Seen) -> Iterator[Metric]:
+    """Of nodes that are turned off and on; none elsewhere."""
+    powers = [power.counted(seen.now) for _, power in sorted(seen.record.powers.items())]
+    states = [((power.node, power.state.value), 1.0) for power in powers]
+    yield _gauge("node_power", "1 for the state that a node's power is in.", ["node", "state"], states)
+    used = [((power.node,), power.used) for power in powers]
+    yield _counter("node_on_seconds", "Seconds that a node was on.", ["node"], used)
+    saved = [((power.node,), power.saved) for power in powers]
+    yield _counter("node_off_seconds", "Seconds that a node was off on purpose.", ["node"], saved)
+
+
 def _named(server: ServerId) -> tuple[str, str]:
     return server.node, str(server)
 
 
 def _servers(spec: Spec, tally: Tally) -> Iterator[Metric]:
-    ids, labels = [server.id for server in spec.servers], ["node", "server"]
+    names = {str(server.id): _named(server.id) for server in spec.servers}
+    labels = ["node", "server"]
     now = (("in_flight", tally.in_flight, "are answered"), ("queued", tally.queued, "wait in routers for it"))
     for name, numbers, what in now:
-        rows = [(_named(id), numbers[id]) for id in ids]
+        rows = [(values, numbers[one]) for one, values in names.items()]
         yield _gauge(f"server_requests_{name}", f"Requests that {what} now, over all routers.", labels, rows)
-    answered = _answered(tally, {id: _named(id) for id in ids})
     words = "Requests that a router sent to a server since the router's worker began."
-    yield _counter("server_requests", words, [*labels, "router"], answered)
+    yield _counter("server_requests", words, [*labels, "router"], _answered(tally, names))
 
 
-def _answered(tally: Tally, names: dict[ServerId, tuple[str, str]] | dict[str, tuple[str]]) -> Rows:
+def _answered(tally: Tally, names: Mapping[str, tuple[str, ...]]) -> Rows:
     """A counter for each router, since each begins anew by itself."""
-    return [
-        ((*names[one], str(router)), number)  # type: ignore[index]
-        for (one, router), number in tally.answered.items()
-        if one in names
-    ]
+    answered = tally.answered.items()
+    return [((*names[one], router), number) for (one, router), number in answered if one in names]
 
 
 def _models(seen: Seen, tally: Tally) -> Iterator[Metric]:

@@ -6,17 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from distctl.cluster.snapshot import Snapshot
-from distctl.cluster.spec import RouterId, ServerId
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Requests now, by server and by model; `answered` since a router's worker began, so by router too."""
+    """Requests by what they are for: a model, or a server as NODE/SERVER, which is no model's name.
 
-    in_flight: Counter[ServerId | str] = field(default_factory=Counter)
-    queued: Counter[ServerId | str] = field(default_factory=Counter)
+    `answered` are those since a router's worker began, so by router too.
+    """
+
+    in_flight: Counter[str] = field(default_factory=Counter)
+    queued: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    answered: Counter[tuple[ServerId | str, RouterId]] = field(default_factory=Counter)
+    answered: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def tallied(snapshot: Snapshot) -> Tally:
@@ -25,8 +27,8 @@ def tallied(snapshot: Snapshot) -> Tally:
     for router, sight in snapshot.routers.items():
         found.held.update(sight.held)
         for model, server, slot in sight.slots:
-            for one in (model, server):
+            for one in (model, str(server)):
                 found.in_flight[one] += slot.in_flight
                 found.queued[one] += slot.queued
-                found.answered[one, router] += slot.total
+                found.answered[one, str(router)] += slot.total
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distctl.cluster.gpu import Gpu
+from distctl.cluster.record import PowerState
 from distctl.cluster.spec import Node, RuntimeKind
 from distctl.policy.explain.healed import healed
 from distctl.policy.explain.told import Explanation, Told, counted, listed, said_by, span
@@ -30,10 +31,15 @@ def node(name: str, told: Told) -> Explanation:
         name,
         stands.state,
         (*_what(stands.node), *_gpus(stands)),
-        (*_said(stands, told), *(text for s in stands.servers for text in _server(s, stands.node, told))),
+        (*_said(stands, told), *(text for one in _up(stands) for text in _server(one, stands.node, told))),
         told.events,
-        tuple(_change(stands, stands.servers, told)),
+        tuple(_change(stands, _up(stands), told)),
     )
+
+
+def _up(stands: NodeStanding) -> tuple[ServerStanding, ...]:
+    """The servers that are meant to answer: none of a node that is off on purpose."""
+    return () if stands.power and stands.power.shut else stands.servers
 
 
 def server(name: str, told: Told) -> Explanation:
@@ -108,6 +114,7 @@ def _said(stands: NodeStanding, told: Told) -> Iterator[str]:
                 if stands.released
                 else f"Being emptied: {counted(stands.in_flight, 'request')} in flight."
             )
+    yield from _power(stands, told)
     sight = told.snapshot.nodes.get(name)
     if sight is not None and not sight.reachable and not stands.node.external:
         yield f"The machine itself is not reached: {sight.error}."
@@ -115,6 +122,18 @@ def _said(stands: NodeStanding, told: Told) -> Iterator[str]:
         yield f"It has no server: {stands.reason}."
     if said := trouble(stands.node, told.record.facts.get(name, {})):
         yield f"Its driver gave a GPU up: {said}."
+
+
+def _power(stands: NodeStanding, told: Told) -> Iterator[str]:
+    """How a node that is turned off and on stands, and what that has saved."""
+    power = stands.power
+    if power is None:
+        return
+    by = f" by {power.by}" if power.by else ""
+    why = f": {power.why}" if power.why else ""
+    if power.state is not PowerState.ON:
+        yield f"It has been {power.state.value} for {span(told.now - power.since)}{by}{why}."
+    yield f"In all it was on for {span(power.used)} and off for {span(power.saved)}."
 
 
 def _server(one: ServerStanding, node: Node, told: Told) -> Iterator[str]:
@@ -158,6 +177,10 @@ def _change(stands: NodeStanding, servers: tuple[ServerStanding, ...], told: Tol
     name = stands.node.name
     if stands.intent is not None:
         yield f"`distctl undrain {name}` brings it into use again."
+    if stands.power is not None and stands.power.shut:
+        again = "The controller turns it on when placement needs it" if told.led else "No controller runs"
+        yield f"{again}; `distctl power on {name}` does it now."
+        return
     ill = [one for one in servers if _ill(one, told)]
     for one in ill:
         yield _remedy(one, stands.node, told)

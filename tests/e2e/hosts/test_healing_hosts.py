@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,6 +21,7 @@ CLIENTS = ("digits:http*2", "digits:grpc*2", "simple:http", "simple:grpc")
 MODELS = {"digits": {"replicas": 2}, "simple": {"replicas": 2}}
 RESCHEDULE = 15.0  # seconds until a node counts as gone
 AIM = 5.0  # seconds from a loss to its repair, beside Triton's own start
+SERVER = 9000  # where a server listens on its node
 TRITON = 10.0  # seconds that this may take here
 
 
@@ -28,7 +31,7 @@ def healed(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     operator = Operator(machines, tmp_path_factory.mktemp("healed"))
     lb, *nodes = (machines.add(name) for name in ("lb", "gpu01", "gpu02", "gpu03"))
     operator.write(
-        {**nodes_of([lb], servers="none"), **nodes_of(nodes)},
+        {**nodes_of([lb], servers="none"), **nodes_of(nodes, servers={"ports": SERVER})},
         models=MODELS,
         on=["lb"],
         healing={"reschedule_after": f"{RESCHEDULE:g}s"},
@@ -80,18 +83,54 @@ def busy(cluster: Operator) -> str:
     return next(iter(set(found["digits"]) & set(found["simple"])))
 
 
-@pytest.mark.parametrize("how", ["-9 -f '[s]upervise'; pkill -9", "-STOP"])
-def test_a_server_that_is_dead_for_good_or_hangs_serves_again(
-    healed: Operator, how: str, figure: Figure
-) -> None:
+STRIKES = {
+    "crash": "pkill -9 -x tritonserver",
+    "dead": "pkill -9 -f '[s]upervise'; pkill -9 -x tritonserver",
+    "hang": "pkill -STOP -x tritonserver",
+}
+
+
+def answers(cluster: Operator, name: str, *paths: str, port: int = SERVER) -> bool:
+    """Whether what listens on a host answers all that, asked there."""
+    try:
+        for path in paths:
+            with urllib.request.urlopen(f"http://{cluster.hosts[name].address}:{port}{path}", timeout=1):
+                pass
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
+
+
+def struck(cluster: Operator, name: str, strike: str, *paths: str, port: int = SERVER) -> float:
+    """Seconds from a strike on a host until all is answered there again."""
+    begun = time.monotonic()
+    cluster.hosts[name].run(strike)
+    wait(lambda: not answers(cluster, name, *paths, port=port), "it shows", 10)
+    wait(lambda: answers(cluster, name, *paths, port=port), "healed", 40)
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("how", STRIKES)
+def test_a_server_that_is_struck_serves_again(healed: Operator, how: str, figure: Figure) -> None:
     name = busy(healed)
     with load(healed) as under:
         time.sleep(1.0)
-        healed.hosts[name].run(f"pkill {how} -x tritonserver")
-        wait(lambda: not whole(healed), "it shows", 10)
-        took = wait(lambda: whole(healed), "healed", AIM + TRITON + 10)
+        took = struck(healed, name, STRIKES[how], *(f"/v2/models/{model}/ready" for model in MODELS))
+        wait(lambda: settled(healed), "in line", 60)
     under.report.require_whole()
-    figure(f"{'hung' if 'STOP' in how else 'dead'} server: whole again after {took:.1f} s; {under.report}")
+    figure(f"{how} of a server: it answers again after {took:.1f} s; {under.report}")
+    assert took < AIM + TRITON + (3.0 if how == "hang" else 0.0)
+
+
+def test_a_router_that_is_killed_serves_again(healed: Operator, figure: Figure) -> None:
+    """It is the only one, so that clients are refused meanwhile; nobody gets a wrong answer."""
+    with load(healed) as under:
+        time.sleep(1.0)
+        took = struck(healed, "lb", "pkill -9 -x haproxy", "/v2/health/ready", port=8000)
+        wait(lambda: settled(healed), "in line", 60)
+    assert not under.report.wrong
+    figure(f"the router killed: it answers again after {took:.1f} s; {under.report}")
+    assert took < AIM
 
 
 def test_what_was_on_a_node_that_is_cut_off_is_placed_elsewhere_and_the_node_returns(

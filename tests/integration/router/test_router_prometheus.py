@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import FIRST
+from dashboards import queries
 from router_harness import Router, wait_for
 from router_load import Load
 
@@ -95,6 +96,8 @@ def test_every_rule_answers_under_load_with_the_names_of_the_cluster(
         wait_for(lambda: watcher.value(ratio) > 0, "errors to be seen", 40)
         names = [rule["record"] for rule in RULES]
         wait_for(lambda: all(watcher.ask(name) for name in names), "every rule to answer", 40)
+        for query in queries("test", rules=True):
+            wait_for(lambda asked=query: bool(watcher.ask(asked)), query)
         rate = watcher.value('model:distctl_requests:rate1m{model="digits"}')
         unserved = watcher.value('model:distctl_unserved:rate1m{model="digits"}')
         assert 0 < unserved < rate / 2 and 0 < watcher.value(ratio) < 0.5

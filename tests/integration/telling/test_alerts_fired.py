@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from outlooks import outlook, ruined, ward, whole
+from dashboards import queries
+from outlooks import A, B, outlook, ruined, ward, whole
 from telling_parts import Program, Told, alertmanager, eventually, prometheus
 
 from distctl.cluster.spec import Endpoint
@@ -69,6 +70,25 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         told.outlook = outlook(whole(time.time() + 3600))
         configure(folder, told, manager)
         yield Watched(told, stack.enter_context(prometheus(folder)), manager)
+
+
+def test_every_query_of_the_dashboard_is_answered_with_data(watched: Watched) -> None:
+    asked = queries("prod", rules=False)
+    unanswered = set(asked)
+    for number in range(100):
+        totals = {A: 100 * number, B: 50 * number}
+        passes = Passes(3 + number, 1, 8.5 + number)
+        watched.told.outlook = outlook(whole(time.time(), totals), passes=passes)
+        unanswered -= {query for query in unanswered if watched.prometheus.series(query)}
+        if not unanswered:
+            break
+        time.sleep(0.2)
+    assert not unanswered and len(asked) > 20
+    rate = watched.prometheus.series(
+        'sum by (model) (rate(distctl_model_requests_total{cluster="prod"}[5s])) > 0'
+    )
+    assert [labels["model"] for labels, _ in rate] == ["digits"]
+    watched.told.outlook = outlook(whole(time.time() + 3600))
 
 
 def all_wrong() -> Outlook:

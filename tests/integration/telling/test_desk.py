@@ -117,6 +117,8 @@ def test_what_cannot_be_told_is_a_line_in_the_log_and_no_trace() -> None:
 
 def test_it_ends_at_once_even_while_somebody_is_connected() -> None:
     with Told() as told, socket.create_connection(("127.0.0.1", told.port)) as idle:
+        idle.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.recv(15) == b"HTTP/1.1 200 OK"
         idle.sendall(b"GET /metrics HTTP/1.1\r\n")
         begun = time.monotonic()
         told.desk.close()

@@ -10,7 +10,7 @@ from rehearsal import ROUTER, node
 from wards import cluster, inside, silent, well, without
 from wards import router as seen_by
 
-from distctl.cluster.record import Event, Health, Intent, Load, Pin, Record, Sized
+from distctl.cluster.record import Event, Health, Intent, Load, Pin, Power, PowerState, Record, Sized
 from distctl.cluster.router import Lost, RouterSight, SlotState
 from distctl.cluster.scaling import Autoscale
 from distctl.cluster.snapshot import NodeSight, ServerSight, Silence, Snapshot
@@ -260,6 +260,17 @@ def test_gpus_and_their_trouble_are_told() -> None:
     assert "GPU 0: Tesla T4: GPU is lost." in why(found)
     assert "Its driver gave a GPU up" in why(found)
     assert "`distctl doctor --limit a`" in change(found)
+
+
+def test_a_node_that_is_turned_off_is_no_trouble() -> None:
+    power = Power("a", PowerState.OFF, NOW - 7200, "nothing was served for 30m", "controller", saved=3600.0)
+    found = of("node", "a", silent(A, Silence.LOST), record=replace(RECORD, powers={"a": power}))
+    assert found.state == "off"
+    assert "It has been off for 2 h by controller: nothing was served for 30m." in why(found)
+    assert "In all it was on for 0 s and off for 3 h." in why(found)
+    assert "unreachable" not in why(found)
+    assert "`distctl power on a` does it now" in change(found)
+    assert "a/0" not in change(found)
 
 
 def test_a_node_without_servers_and_one_that_is_not_reached() -> None:

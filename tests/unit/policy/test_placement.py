@@ -160,6 +160,7 @@ def test_the_order_of_the_inventory_decides_between_equals() -> None:
     st.frozensets(st.sampled_from("abcx")),
     st.frozensets(st.sampled_from("abcx")),
     st.frozensets(st.sampled_from("abcx")),
+    st.frozensets(st.sampled_from("abcx")),
     st.frozensets(st.sampled_from([server.id for server in SPEC.servers])),
     st.frozensets(st.sampled_from([server.id for server in SPEC.servers])),
 )
@@ -167,10 +168,12 @@ def test_a_server_gets_a_new_replica_unless_it_is_told_why_not(
     draining: frozenset[str],
     cordoned: frozenset[str],
     unreachable: frozenset[str],
+    off: frozenset[str],
     lost: frozenset[ServerId],
     gone: frozenset[ServerId],
 ) -> None:
-    ground = Ground(draining=draining, cordoned=cordoned, unreachable=unreachable, lost=lost, gone=gone)
+    closed = {"draining": draining, "cordoned": cordoned, "unreachable": unreachable, "off": off}
+    ground = Ground(**closed, lost=lost, gone=gone)
     for wanted in SPEC.models:
         placed = place(SPEC, {"digits": 0, "xray": 0, wanted.name: 99}, ground).serving
         open_ = {s.id for n in SPEC.nodes for s in n.servers if not barred(wanted, n, s.id, ground)}

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from distctl.adapters.telling.metrics import OPENMETRICS, rendered
+from distctl.policy.healing import Ward
 from distctl.policy.outlook import Outlook
 from distctl.policy.symptoms import Kind
 
@@ -48,6 +49,9 @@ EXPECTED: Samples = {
     ("distctl_nodes", "routers only"): 1,
     ("distctl_nodes_closed", "cordon"): 1,
     ("distctl_nodes_closed", "drain"): 0,
+    ("distctl_node_power", "a", "on"): 1,
+    ("distctl_node_on_seconds_total", "a"): 150,
+    ("distctl_node_off_seconds_total", "a"): 70,
     ("distctl_server_requests_in_flight", "b", "b/0"): 2,
     ("distctl_server_requests_queued", "b", "b/0"): 1,
     ("distctl_server_requests_total", "b", "main@lb", "b/0"): 30,
@@ -76,6 +80,12 @@ def test_what_is_wrong_is_told_too() -> None:
     assert found["distctl_server_state", "a", "a/0", "crash loop"] == 1
     assert found["distctl_model_replicas_serving", "digits"] == 0
     assert found["distctl_model_requests_held", "chat"] == 4
+
+
+def test_servers_that_nobody_wants_to_run_are_told_as_that() -> None:
+    found = samples(outlook(ruined(1000.0), ward=Ward()))
+    assert found["distctl_servers", "stopped"] == found["distctl_nodes", "stopped"] == 2
+    assert found["distctl_servers", "not known yet"] == 0
 
 
 def test_both_formats_say_the_same() -> None:

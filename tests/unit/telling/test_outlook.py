@@ -27,7 +27,7 @@ def test_decisions_are_counted_by_what_they_write() -> None:
         Decision("chat", "chat from 0 to 1", (SetSized(Sized("chat", 1, 1)),)),
         Decision("a", "a gets no new replica", (SetIntent(Intent("a", cordoned=True)),)),
     ]
-    assert decided(Outlook(), decisions).decisions == {"upkeep": 2, "size": 1, "cordon": 1}
+    assert decided(Outlook(), decisions).decisions == {"upkeep": 2, "size": 1, "cordon": 1, "power": 0}
 
 
 def test_passes_are_counted_with_their_seconds_unless_they_could_not_begin() -> None:
