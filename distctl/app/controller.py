@@ -128,6 +128,13 @@ class Controller:
         """Write observations down; see `Helm`."""
         self._base.store.commit(None, news)
 
+    def rest(self, seconds: float) -> None:
+        """Wait for the next turn; see `Helm`."""
+        if self._watching is None:
+            self._base.clock.sleep(seconds)
+        else:
+            self._watching[1].rest(seconds)
+
     # --- acting -------------------------------------------------------------------------------------
 
     def act(self, decisions: Sequence[Decision]) -> Ended:

@@ -17,6 +17,7 @@ from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight, Snapshot
 from distctl.cluster.spec import Node, RouterId, Server, ServerId
 from distctl.errors import DistctlError
+from distctl.policy.counts import counts
 from distctl.policy.probing import wanted
 
 WIDTH = 32  # ways that are found at once; one to a node that is cut takes a second
@@ -48,6 +49,10 @@ class Watch:
         """Something was just changed: ask those again now that were left alone."""
         self._poller.hurry()
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or less once a request comes for a model that sleeps."""
+        self._poller.rest(seconds)
+
     def look(self, record: Record) -> Snapshot:
         """Everything that the inventory and the record name, as it was seen within the last second or so.
 
@@ -55,12 +60,20 @@ class Watch:
         """
         routers = sorted({*self._session.spec.router_ids, *record.routers})
         targets, lost = self._known(record)
-        self._poller.aim(targets, {router: self._glance(router) for router in routers})
+        glances = {router: self._glance(router) for router in routers}
+        self._poller.aim(targets, glances, brisk=self._asleep(record))
         return Snapshot(
             at=self._session.clock.now(),
             servers={**self._poller.servers(wait=FIRST), **lost},
             routers=self._poller.routers(wait=FIRST),
         )
+
+    def _asleep(self, record: Record) -> bool:
+        """Whether demand left a model without a replica, so that the first who asks for it waits for us."""
+        spec = self._session.spec
+        found = counts(spec, record.pins, record.sized)
+        scaled = (found[model.name] for model in spec.models if model.autoscale is not None)
+        return any(count.number == 0 and count.pin is None for count in scaled)
 
     def _glance(self, router: RouterId) -> Callable[[], RouterSight]:
         """Asks one router. Its port is made when it is first asked, since that may need its node."""

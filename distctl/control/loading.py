@@ -11,6 +11,8 @@ from distctl.control.world import World
 from distctl.errors import NodeError, TritonError
 
 POLL = 0.2  # seconds between two looks at the index
+SHORT = 0.05  # seconds, as a load begins: somebody may be waiting for it
+BRIEFLY = 30.0  # seconds for which a load is looked at so often
 UNLOADED = "unloaded"  # Triton's reason for a model that was taken out and did not fail
 
 
@@ -96,7 +98,7 @@ def reload_model(
             problem = f"{model} is {sight.state.value} after {waited:.0f} s"
             raise _not_ready(world, server, problem, tried=tried)
         report(f"loading, {waited:.0f} s")
-        world.clock.sleep(POLL)
+        world.clock.sleep(SHORT if waited < BRIEFLY else POLL)
 
 
 def _index(world: World, server: Server) -> dict[str, ReplicaSight] | None:

@@ -1,4 +1,6 @@
-"""The controller's loop: lead, look, ask the policies, act; once a second, for ever. Only here it is slept.
+"""The controller's loop: lead, look, ask the policies, act; once a second, for ever.
+
+A turn comes earlier when somebody waits for it (`Helm.rest`).
 
 Looks and passes run in threads of their own, so that a node that does not answer, or a drain that takes its
 five minutes, keeps nobody from renewing the leadership or from looking.
@@ -43,6 +45,9 @@ class Helm(Protocol):
     def note(self, news: Sequence[Change]) -> None:
         """Write observations down."""
 
+    def rest(self, seconds: float) -> None:
+        """Wait for the next turn: so many seconds, or less once a request waits for a model that sleeps."""
+
     def stand_down(self) -> None:
         """Give the leadership back."""
 
@@ -81,7 +86,7 @@ class Loop:
         while not self.stopping():
             begun = self.clock.now()
             self.step()
-            self.clock.sleep(max(0.0, begun + INTERVAL - self.clock.now()))
+            self.helm.rest(max(0.0, begun + INTERVAL - self.clock.now()))
         self._end()
 
     def step(self) -> None:

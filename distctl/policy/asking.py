@@ -19,6 +19,8 @@ INTERVAL = 1.0  # seconds between two questions for `live`
 AT_ONCE = 200  # servers that are asked for everything each second
 SLOWEST = 20  # seconds between two of the other questions, however many servers there are
 PATIENT = 3  # answers that may fail before one is asked less often: a verdict is to come soon
+SOON = 0.2  # seconds between two questions to a router while somebody may be waiting for a model that sleeps
+SHARE = 0.2  # of the time for those: a router whose answer takes long is asked less often
 LONGEST = 8.0  # seconds between two questions for a server that has been dead for long
 KEPT = 5  # turns that a connection is kept: at SIGTERM Triton waits for every one that is open
 
@@ -57,6 +59,11 @@ def due(turn: int, place: float, every: int) -> frozenset[Question]:
 def lets_go(turn: int, place: float) -> bool:
     """Whether the connection that was kept so far ends in this turn."""
     return (turn + int(place * 991)) % KEPT == 0
+
+
+def brisk(took: float) -> float:
+    """Seconds from one question to the next for a router that is asked often, and took so many to answer."""
+    return min(INTERVAL, max(SOON, took / SHARE))
 
 
 def pause(failures: int, place: float) -> float:

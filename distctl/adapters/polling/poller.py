@@ -21,7 +21,7 @@ from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.errors import DistctlError
-from distctl.policy.asking import EVERYTHING, INTERVAL, due, lets_go, pause, period, phase
+from distctl.policy.asking import EVERYTHING, INTERVAL, brisk, due, lets_go, pause, period, phase
 
 DEADLINE = 2.0  # seconds for all answers of one server in one turn
 SPREAD = 0.9  # of the second in which the servers' turns begin
@@ -52,6 +52,8 @@ class Poller:
         self._routers: dict[RouterId, RouterSight] = {}
         self._targets: dict[ServerId, Target] = {}
         self._glances: dict[RouterId, Glance] = {}
+        self._brisk = False
+        self._roused = threading.Event()
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._hurried: dict[Key, asyncio.Event] = {}
 
@@ -67,18 +69,28 @@ class Poller:
         self._thread.join()
         self._sockets.shutdown(wait=False, cancel_futures=True)
 
-    def aim(self, targets: Sequence[Target], routers: Mapping[RouterId, Glance]) -> None:
-        """Watch exactly these from now on; whoever is watched already is not disturbed."""
+    def aim(
+        self, targets: Sequence[Target], routers: Mapping[RouterId, Glance], *, brisk: bool = False
+    ) -> None:
+        """Watch exactly these from now on; whoever is watched already is not disturbed.
+
+        `brisk`: a model sleeps, so routers are asked more often, and the first request held ends a `rest`.
+        """
         with self._changed:
             wanted = {target.id: target for target in targets}
             self._servers = {id: sight for id, sight in self._servers.items() if id in wanted}
             self._routers = {id: sight for id, sight in self._routers.items() if id in routers}
-            self._targets, self._glances = wanted, dict(routers)
+            self._targets, self._glances, self._brisk = wanted, dict(routers), brisk
         self._loop.call_soon_threadsafe(self._follow)
 
     def hurry(self) -> None:
         """Ask everybody again now who is left alone because it was dead: something was just changed."""
         self._loop.call_soon_threadsafe(self._wake)
+
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or less once a router holds a request for a model of which it held none before."""
+        if self._roused.wait(seconds):
+            self._roused.clear()
 
     def servers(self, *, wait: float = 0.0) -> Mapping[ServerId, ServerSight]:
         """The last sight of every server, once each was asked, or after `wait` seconds.
@@ -172,9 +184,14 @@ class Poller:
             if glance is None:
                 return
             sight = await self._loop.run_in_executor(self._sockets, _glanced, id, glance)
+            roused = self._brisk and _newly_held(self._routers.get(id), sight)
             self._told(id, sight)
+            if roused:
+                self._roused.set()
             failures = failures + 1 if sight.error or not sight.running else 0
-            await self._rest(id, begun + pause(failures, 0.5))
+            often = self._brisk and not failures
+            every = brisk(self._loop.time() - begun) if often else INTERVAL
+            await self._rest(id, begun + (every if often else pause(failures, 0.5)), every)
 
     def _told(self, id: Key, sight: object) -> None:
         with self._changed:
@@ -186,11 +203,11 @@ class Poller:
                 if len(table) == len(wanted):  # only those that are wanted stand in it
                     self._changed.notify_all()
 
-    async def _rest(self, key: Key, until: float) -> None:
+    async def _rest(self, key: Key, until: float, every: float = INTERVAL) -> None:
         """Wait for this one's next turn, at most to `until`; turns that were missed are left out."""
         now = self._loop.time()
         late = now - until
-        pausing = INTERVAL - late % INTERVAL if late > 0 else -late
+        pausing = every - late % every if late > 0 else -late
         hurried = self._hurried[key]
         if pausing <= INTERVAL:
             await asyncio.sleep(pausing)
@@ -207,6 +224,12 @@ def _glanced(id: RouterId, glance: Glance) -> RouterSight:
         return glance()
     except (DistctlError, OSError) as error:
         return RouterSight(id, running=False, error=str(error))
+
+
+def _newly_held(before: RouterSight | None, now: RouterSight) -> bool:
+    """Whether requests wait for a first server of a model for which none waited at the last look."""
+    known = before.held if before else {}
+    return any(waiting and not known.get(model) for model, waiting in now.held.items())
 
 
 def _unasked(id: ServerId) -> ServerSight:

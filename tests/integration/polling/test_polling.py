@@ -115,6 +115,25 @@ def test_routers_are_asked_beside_each_other_and_one_that_hangs_is_told_as_not_a
     assert sights[hung].error == "not asked yet"
 
 
+def test_the_first_request_held_for_a_model_that_sleeps_ends_a_rest_once(poller):
+    router, begun = RouterId("main", "lb1"), time.monotonic()
+    asked: list[float] = []
+
+    def glances() -> RouterSight:
+        asked.append(time.monotonic())
+        return RouterSight(router, running=True, held={"m": int(time.monotonic() > begun + 1.5)})
+
+    poller.aim([], {router: glances}, brisk=True)
+    poller.rest(1.0)
+    assert len(asked) >= 4, "a router is asked often meanwhile"
+    poller.rest(5.0)
+    assert 1.5 <= time.monotonic() - begun < 2.5
+    assert poller.routers()[router].held == {"m": 1}
+    again = time.monotonic()
+    poller.rest(0.5)
+    assert time.monotonic() - again >= 0.5, "who still waits is known"
+
+
 def test_a_server_that_was_not_asked_yet_is_told_as_that(crowd, poller):
     poller.aim([crowd.target(1)], {})
     assert poller.servers()[ServerId("n1", "0")].error in ("not asked yet", "")

@@ -67,6 +67,9 @@ class FakeHelm:
     def note(self, news: Sequence[Change]) -> None:
         self.noted += news
 
+    def rest(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
     def stand_down(self) -> None:
         self.stood_down = True
 

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from distctl.cluster.spec import ServerId
 from distctl.policy.asking import (
     EVERYTHING,
+    INTERVAL,
     KEPT,
     LONGEST,
     PATIENT,
     SLOWEST,
+    SOON,
     Question,
+    brisk,
     due,
     lets_go,
     pause,
@@ -66,3 +69,10 @@ def test_the_dead_are_asked_ever_less_but_never_forgotten(place: float, failures
     assert pause(failures, place) <= 1.2 * LONGEST
     assert pause(failures + 1, place) >= pause(failures, place) or failures < PATIENT
     assert failures >= PATIENT or pause(failures, place) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("took", "seconds"), [(0.0, SOON), (0.04, SOON), (0.1, 0.5), (0.2, INTERVAL), (9, INTERVAL)]
+)
+def test_a_router_is_asked_often_where_that_costs_little(took: float, seconds: float) -> None:
+    assert brisk(took) == pytest.approx(seconds)
