@@ -83,7 +83,7 @@ def own_load(cluster: LocalCluster, model: str) -> float:
 def test_the_count_follows_the_load_up_and_down_and_nothing_fails(
     cluster: LocalCluster, controller: Controller, figure: Figure
 ) -> None:
-    with cluster.load("digits:http", "digits:grpc") as few:
+    with cluster.load("digits:http", "digits:grpc", pause=0.1) as few:  # one replica is enough for them
         with cluster.load("digits:http*4", "digits:grpc*4") as many:
             begun = time.monotonic()
             wait_until(lambda: count(cluster, "digits") == 3, "three replicas under load", 40)

@@ -171,6 +171,14 @@ def running(text: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def parent(pid: int) -> int:
+    """The parent of a process, 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def model_folder(folder: Path, number: int, initialize: str = "pass") -> Path:
     """A model for the python backend that answers `number`, after doing `initialize` when it loads."""
     (folder / "1").mkdir(parents=True, exist_ok=True)
