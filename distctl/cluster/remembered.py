@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from distctl.cluster.keys import Key
-from distctl.cluster.power import Power
+from distctl.cluster.power import Power, PowerState
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -193,6 +193,11 @@ class Record:
     def shut(self) -> frozenset[str]:
         """The nodes that are off on purpose, or on their way there: nothing is wanted of them."""
         return frozenset(name for name, power in self.powers.items() if power.shut)
+
+    @cached_property
+    def asleep(self) -> frozenset[str]:
+        """The nodes that are not on by intent: those that are `shut`, and those that are only coming."""
+        return frozenset(n for n, power in self.powers.items() if power.state is not PowerState.ON)
 
     @cached_property
     def places(self) -> Mapping[tuple[ServerId, str], Replica]:

@@ -74,7 +74,7 @@ def visit(ward: Ward, spec: Spec, record: Record, snapshot: Snapshot) -> Round:
 
 def watched(spec: Spec, record: Record) -> tuple[ServerId, ...]:
     """The servers that are meant to run: of nodes that were set up, and that nobody wants to stand still."""
-    still = record.shut | {i.node for i in record.intents.values() if i.draining and i.stopped}
+    still = record.asleep | {i.node for i in record.intents.values() if i.draining and i.stopped}
     return tuple(
         server.id
         for node in spec.nodes

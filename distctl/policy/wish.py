@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from distctl.cluster.image import Pinned
-from distctl.cluster.record import PowerState, Record, Replica
+from distctl.cluster.record import Record, Replica
 from distctl.cluster.router import SlotState
 from distctl.cluster.shared import AddressView, Unfit
 from distctl.cluster.snapshot import ModelState, Snapshot
@@ -115,10 +115,9 @@ def wanted_placement(spec: Spec, record: Record, snapshot: Snapshot) -> tuple[di
 
 def room(spec: Spec, record: Record, snapshot: Snapshot) -> Placement:
     """Where replicas would be with all nodes on that are off on purpose, or not on yet."""
-    asleep = {name for name, power in record.powers.items() if power.state is not PowerState.ON}
     numbers = counts(spec, record.pins, record.sized)
     ground = ground_of(spec, record, snapshot)
-    awake = replace(ground, off=frozenset(), unreachable=ground.unreachable - asleep)
+    awake = replace(ground, off=frozenset(), unreachable=ground.unreachable - record.asleep)
     return place(spec, {name: count.number for name, count in numbers.items()}, awake)
 
 

@@ -239,6 +239,16 @@ def test_an_off_node_is_nobodys_patient_and_hours_are_counted() -> None:
     assert counted.used + counted.saved == pytest.approx(story.now + 3600 - 1001)
 
 
+def test_a_node_that_is_only_coming_is_no_patient_before_it_came() -> None:
+    story = Story(names="ab", wanted=1)
+    story.run(IDLE + 10)
+    story.want(2)
+    story.second()
+    assert {server.node for server in watched(story.spec, story.record)} == {"a"}
+    story.run(story.boots + 1)
+    assert {server.node for server in watched(story.spec, story.record)} == {"a", "b"}
+
+
 def test_a_node_that_is_lost_makes_room_elsewhere() -> None:
     story = Story(wanted=1)
     story.run(IDLE + 10)
