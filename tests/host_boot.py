@@ -86,6 +86,7 @@ def missing_clock() -> str:
 def furnish_systemd(hide: Callable[[str], Path]) -> None:
     """Put into a host's layer what systemd boots there; `hide` makes an empty folder over this machine's."""
     units = hide("etc/systemd/system")
+    hide("usr/lib/systemd/system-generators")  # they would start what this machine has in /etc/init.d
     for target in _TARGETS:
         hide(f"{_LIB}/{target}.target.wants")
     (units / "host-sshd.service").write_text(_SSHD_UNIT)

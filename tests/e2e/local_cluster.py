@@ -201,10 +201,17 @@ class LocalCluster:
 
     def kill(self, node: str, number: int = signal.SIGKILL) -> float:
         """Send a signal to the Triton of a node; what comes back is the instant (`time.time()`)."""
-        pid = self.process(node)
-        assert pid, f"{node} has no process"
-        os.kill(pid, number)
-        return time.time()
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                pid = self.process(node)
+                assert pid, f"{node} has no process"
+                os.kill(pid, number)
+                return time.time()
+            except ProcessLookupError:  # it ended by itself, and its supervisor is about to start it again
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def serves(self, node: str, model: str) -> bool:
         """Whether the router sends a model's requests to a node, by `status`."""
