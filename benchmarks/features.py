@@ -144,5 +144,6 @@ def _section(work: Work, wanted: Mapping[str, Feature], found: Mapping[str, list
         Aim("throughput of a plain HAProxy, everything on", 0.85, rate, at_most=False, why=why)
     )
     section.figures |= {"everything_cpu": cpu, "everything_throughput": rate}
+    section.notes.append("The log of requests is off in all of them.")
     section.notes.append(f"The price is beside `{BASE}`, that of the first and the last beside `{PLAIN}`.")
     return section

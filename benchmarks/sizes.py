@@ -99,5 +99,9 @@ def _section(work: Work, targets: Sequence[Target], found: Mapping[Key, list[Mea
             ahead = _ratio(found, case, (OURS, "Caddy"), "rate")
             name = f"times the throughput of Caddy ({label}, {clients} clients)"
             section.aims.append(Aim(name, 2.0, ahead, at_most=False))
+    section.notes.append(
+        "At 10 MB the servers of this benchmark, not the routers, decide: asked directly they manage a few a "
+        "second, and what reads a whole body before it sends it on (nginx, Caddy) suits them better."
+    )
     section.notes.append("Not measured: Traefik and Envoy, which this system's packages do not have.")
     return section
