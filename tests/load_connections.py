@@ -96,7 +96,8 @@ class Grpc:
         self._client = client
         self._url = f"{host}:{port}"
         # A channel of its own for each client: gRPC else shares one connection between equal channels.
-        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        # It sends a call again only if it never left, or was refused by a server that goes away.
+        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1)]
         options += PATIENT if patient else []
         self._connection = client.InferenceServerClient(
             self._url, channel_args=options, ssl=bool(authority), root_certificates=authority or None

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.nightly]
 
 LONG = {"delay": 0.025, "loss": 0.02}  # seconds and share, each way
 REFUSED = 0.05  # seconds within which a request is refused
-SLACK = 0.25  # seconds that a busy machine may add
+KEPT = 1.25  # times the p99 of nodes that are just full: what two such runs differ by here
 
 
 def test_five_times_the_load_leaves_what_is_admitted_as_quick(whole: Pair, figure: Figure) -> None:
@@ -31,8 +31,8 @@ def test_five_times_the_load_leaves_what_is_admitted_as_quick(whole: Pair, figur
     assert not full.failed + over.failed, (full.failed + over.failed)[:5]
     assert set(full.by_status) | set(over.by_status) == {200, 429}
     assert admitted + refused > 5 * admitted
-    assert quick < 1.5 * normal + SLACK
-    assert middle < REFUSED and late < REFUSED + SLACK
+    assert quick < KEPT * normal
+    assert late < REFUSED
 
 
 def test_a_thousand_idle_and_two_hundred_slow_clients_cost_nobody(whole: Pair, figure: Figure) -> None:

@@ -21,8 +21,11 @@ def call(path: str, *bodies: bytes, **headers: str) -> bytes:
     pseudo = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     block = _literals({**pseudo, "content-type": "application/grpc", "te": "trailers", **named})
-    begin = PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, block)
-    return begin + b"".join(frame(DATA, 0, 1, body) for body in bodies) + frame(DATA, END_STREAM, 1)
+    head = frame(HEADERS, END_HEADERS, 1, block)
+    return OPENING + head + b"".join(frame(DATA, 0, 1, body) for body in bodies) + frame(DATA, END_STREAM, 1)
+
+
+OPENING = PREFACE + frame(SETTINGS, 0, 0)  # what a client says first on a connection
 
 
 def prefixed(message: bytes, length: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""HTTP/2, gRPC's messages and JSON that are cut, changed or lie: HAProxy stays up, quick and as large as it was.
+"""HTTP/2, messages of gRPC and JSON that are cut, changed or lie: HAProxy stays up, quick and no larger.
 
 What is odd in HTTP/1.1 and its paths is in test_router_abuse.
 """
