@@ -17,14 +17,15 @@ from typing import Any
 
 from distctl.adapters.images import Images
 from distctl.app.change import (
+    Manner,
     Prepared,
     carry_intents,
     carry_out,
-    leased,
     prepare,
     with_changes,
     write_revision,
 )
+from distctl.app.leasing import leased
 from distctl.app.rollback import return_to, revision_of
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
@@ -341,7 +342,9 @@ class Operator:
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)
             else:
-                outcomes = carry_out(session, keeper, prepared, watch=_ignore, what=what, **how)
+                outcomes = carry_out(
+                    session, keeper, prepared, watch=_ignore, what=what, manner=Manner(**how)
+                )
                 _raise_first(outcomes)
         return prepared.plan
 

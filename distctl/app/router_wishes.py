@@ -33,6 +33,13 @@ def parse_places(session: Session, names: Sequence[str]) -> list[RouterId]:
     return [id for id in ids if not names or id.router in names or str(id) in names]
 
 
+def places_of(session: Session, words: Sequence[str]) -> tuple[str, ...]:
+    """The places that words of a command are about: `main`, `main@lb01`, `main=2`, `2`; all without one."""
+    names = {word.partition("=")[0] for word in words if not word.isdecimal() and word != "auto"}
+    ids = session.spec.router_ids
+    return tuple(sorted({id.place for id in ids if not names or id.router in names or str(id) in names}))
+
+
 def _suggest(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     return f"did you mean {close[0]}?" if close else f"the inventory has {', '.join(known) or 'none'}"

@@ -10,7 +10,8 @@ from threading import Event, Lock
 import pytest
 from rehearsal import ROUTER, Operator, model, node, spec
 
-from distctl.app.change import Keeper, carry_out, leased, prepare
+from distctl.app.change import Manner, carry_out, prepare
+from distctl.app.leasing import Keeper, leased
 from distctl.cluster.record import Intent, SetIntent
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Owner
@@ -315,7 +316,7 @@ def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_la
         operator.write(SetIntent(Intent("a", cordoned=True, draining=True)))
         prepared = prepare(session, keeper, awaited=["a"])
         cut = Cut(session, keeper.lease)
-        carry_out(session, cut, prepared, watch=watch, what="drain", drain_seconds=1e5)
+        carry_out(session, cut, prepared, watch=watch, what="drain", manner=Manner(drain_seconds=1e5))
     replica = operator.cluster.store.record.replica(A, "digits")
     assert replica is not None and replica.slot is SlotState.DRAIN
     assert operator.cluster.store.holder() is None

@@ -47,6 +47,7 @@ class FakeHelm:
     ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
     acted: list[str] = field(default_factory=list)
     noted: list[Change] = field(default_factory=list)
+    pressed: list[str] = field(default_factory=list)
     stood_down: bool = False
 
     def lead(self) -> str:
@@ -63,6 +64,9 @@ class FakeHelm:
     def act(self, decisions: Sequence[Decision]) -> Ended:
         self.acted += [decision.reason for decision in decisions]
         return replace(self.ends, at=self.clock.now())
+
+    def press(self, why: str) -> None:
+        self.pressed.append(why)
 
     def note(self, news: Sequence[Change]) -> None:
         self.noted += news
