@@ -13,6 +13,7 @@ from typing import Any
 from distctl.app.entrance import Entrance, Identity
 from distctl.app.session import Session
 from distctl.cluster.spec import Endpoint, ServerId
+from distctl.config.problems import did_you_mean
 from distctl.data import data_folder
 from distctl.errors import InputError, TritonError
 from distctl.samples import Sample, flat, samples
@@ -28,6 +29,13 @@ class Answer:
     outputs: dict[str, list[Any]]
     server: ServerId | None
     seconds: float
+
+
+def require_model(session: Session, name: str) -> None:
+    """Raise InputError for a model that the inventory does not have: its routers know of no other."""
+    known = [model.name for model in session.spec.models]
+    if name not in known:
+        raise InputError(f"there is no model {name!r}", hint=did_you_mean(name, known))
 
 
 def request_for(session: Session, model: str, file: Path | None) -> Sample:
