@@ -304,7 +304,7 @@ def _job(
     return Job(
         world=world,
         token=keeper.lease.token,
-        routing=session.routing(
+        routing=session.routers.routing(
             keeper.lease.token, _told(session, prepared), prepared.record, prepared.snapshot, world=world
         ),
         nodes=nodes,

@@ -60,7 +60,7 @@ def read_request(file: Path) -> Sample:
 
 def samples_of(session: Session, model: str) -> tuple[Sample, ...]:
     """The samples beside a model's files, or those that we ship for a model of that name."""
-    for folder in (session.source(model), data_folder("model_repo") / model):
+    for folder in (session.contents.source(model), data_folder("model_repo") / model):
         if folder is not None and (found := samples(folder)):
             return found
     return ()
@@ -76,7 +76,7 @@ def infer_once(
     identity: Identity | None = None,
 ) -> Answer:
     """Send one request. Raises TritonError with the router's or Triton's own words."""
-    entrance = session.entrance(grpc=grpc)
+    entrance = session.routers.entrance(grpc=grpc)
     identity = identity or Identity()
     begun = time.monotonic()
     if grpc:
