@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from hosts import Host
+from host import Host
 
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 FRAME = 65536  # bytes, more than any

@@ -258,7 +258,7 @@ def _job(session: Session, keeper: Keeper, prepared: Prepared, manner: Manner) -
     return Job(
         world=world,
         token=keeper.lease.token,
-        routing=session.routing(
+        routing=session.routers.routing(
             keeper.lease.token, _told(session, prepared), prepared.record, prepared.snapshot, world=world
         ),
         nodes=nodes,

@@ -104,7 +104,9 @@ class Controller:
             self._revision = record.revision.number
         session, watch = self._watching
         session.remember(record)
-        return Seen(session.spec, record, self._noted(watch.look(record)), capacities=session.concurrency)
+        return Seen(
+            session.spec, record, self._noted(watch.look(record)), capacities=session.routers.concurrency
+        )
 
     def _noted(self, snapshot: Snapshot) -> Snapshot:
         """A sight, whose load was added to what the record keeps."""

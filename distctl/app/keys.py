@@ -89,7 +89,7 @@ def _bring(session: Session, keeper: Keeper, router: RouterId) -> str:
     """Bring a router to the record; why it could not be, "" when it was."""
     try:
         seen = Snapshot(session.clock.now())
-        session.routing(keeper.lease.token, (router,), session.store.load(), seen).bring(router)
+        session.routers.routing(keeper.lease.token, (router,), session.store.load(), seen).bring(router)
     except DistctlError as error:
         return error.message
     return ""

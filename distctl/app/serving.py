@@ -55,9 +55,8 @@ class Service:
         powers = self.session.store.load().powers
         found: list[DistctlError] = []
         for errand in ours:
-            turned = [
-                p for name in errand.places if (p := powers.get(name)) and p.state is BY_HAND[errand.what]
-            ]
+            known = [powers[name] for name in errand.places if name in powers]
+            turned = [power for power in known if power.state is BY_HAND[errand.what]]
             failed = switch_all(self.session, self.keeper, turned)
             self._write([errand], ErrandState.DONE, failed[0] if failed else None)
             found += failed
@@ -84,7 +83,7 @@ class Service:
 
 @contextmanager
 def served(session: Session, keeper: Keeper) -> Iterator[Service]:
-    """Take what is asked for now. At the end it is done, refused with an error, or goes on in the next pass."""
+    """Take what is asked for now. At the end it is done, refused with an error, or left to the next pass."""
     now, plan = session.clock.now(), uuid4().hex[:12]
     found = in_order(session.store.load().errands.values())
     taken = tuple(replace(e, begun=e.begun or now, plans=(*e.plans, plan)) for e in found)

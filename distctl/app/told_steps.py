@@ -44,7 +44,7 @@ def outcome_of(entry: OperationEntry, number: int, error: DistctlError | None = 
 
 @dataclass(frozen=True, slots=True)
 class Tale:
-    """What the journal does not tell of an errand: the errors of steps (by `PLAN:NUMBER`), and of the whole."""
+    """What the journal does not tell of an errand: errors, of steps (by `PLAN:NUMBER`) and of the whole."""
 
     steps: Mapping[str, DistctlError]
     whole: DistctlError | None = None

@@ -63,7 +63,7 @@ def config(
         router = parse_places(session, [name])[0]
         record = session.store.load()
         session.remember(record)
-        typer.echo(session.router_config(record, router), nl=False)
+        typer.echo(session.routers.config(record, router), nl=False)
 
 
 @app.command("launch")

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from distctl.cli.options import Format
-from distctl.cli.output import confirm, document, note, plan_document, plan_lines, problem, say, wants_json
+from distctl.cli.output import (
+    confirm,
+    document,
+    note,
+    places,
+    plan_document,
+    plan_lines,
+    problem,
+    say,
+    wants_json,
+)
 from distctl.cli.voice import NORMAL, STEPS, level, trace_lines
 
 if TYPE_CHECKING:
@@ -95,7 +105,7 @@ def change(
         carry_intents(session, keeper, prepared)
         return ()
     refuse(session, prepared, force=force)
-    if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
+    if not confirm(f"Proceed on {session.spec.cluster} ({places(len(plan.nodes))})?", yes=yes):
         raise DistctlError("declined; no changes were made")
     session.store.commit(keeper.lease.token, intents)
     with Progress() as progress:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from command import Operator, nodes_of
-from hosts import Host
+from host import Host
 from load import Load
 
 LONGEST = 4.0  # seconds that a host may take to have the address again

@@ -18,7 +18,8 @@ import pytest
 from command import Operator
 from contract import require_contract
 from hosts import Hosts
-from load import Http, Load, Report
+from load import Load, Report
+from load_connections import Http
 from pair import Pair
 
 pytestmark = [pytest.mark.hosts, pytest.mark.nightly]

@@ -12,7 +12,8 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
-from load import Http, Load
+from load import Load
+from load_connections import Http
 from local_cluster import LocalCluster, local_cluster
 
 EVERY = ("digits:http", "digits:grpc", "slow:http", "slow:grpc", "large:grpc", "large:http")

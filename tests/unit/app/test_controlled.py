@@ -41,7 +41,7 @@ def test_a_rollout_that_was_cut_goes_on_with_the_new_files() -> None:
     server = next(iter(operator.cluster.store.record.replicas)).server
     session = operator.session()
     with leased(session, "test") as keeper:
-        here = session.content("digits")
+        here = session.contents.content("digits")
         half = [r for r in operator.cluster.store.record.replicas if r.server == server]
         session.store.commit(keeper.lease.token, [SetReplica(replace(r, digest=here)) for r in half])
     assert "reload digits" in " ".join(step.operation.text for step in steady_plan(operator).steps)
