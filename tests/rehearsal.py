@@ -257,7 +257,7 @@ class Operator:
         """A pass of a controller, for which nobody waits."""
 
         def changed(session: Rehearsal, keeper: Any) -> Prepared:
-            session.steady = True
+            session.steady, session.attended = True, False
             return prepare(session, keeper)
 
         return self._do("controller", changed, None)

@@ -22,6 +22,7 @@ from distctl.control.execute import Outcome, State, Watch
 from distctl.errors import DistctlError, Interrupted
 
 POLL = 0.2  # seconds between two looks at how far the controller is
+SHORTLY = 15.0  # seconds that commands wait for each other, where each has the lease for a moment alone
 PATIENCE = 30.0  # seconds that a controller may leave an errand alone while nobody has the lease
 CTRL_C = 130
 BACK = {  # what takes a command back, where its own words do not
@@ -76,7 +77,8 @@ def executor(session: Session) -> Lease | None:
 @contextmanager
 def asking(session: Session, reason: str, *, wait: float, say: Say) -> Iterator[Keeper]:
     """As `leased`, for a command that may leave the work to a controller: its plan is what that would do."""
-    with leased(session, reason, wait=wait, say=say) as keeper:
+    shortly = SHORTLY if executor(session) is not None else 0.0
+    with leased(session, reason, wait=max(wait, shortly), say=say) as keeper:
         session.steady = executor(session) is not None
         yield keeper
 

@@ -24,7 +24,7 @@ def running() -> Operator:
 def steady_plan(operator: Operator) -> Plan:
     """What a pass of a controller would do."""
     session = operator.session()
-    session.steady = True
+    session.steady, session.attended = True, False
     return prepare(session).plan
 
 
