@@ -159,6 +159,8 @@ class Controller:
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
         """Look again, compare and carry out; whether anything is left to be done, and a sentence."""
         with self._under_lease(decisions) as (session, keeper), served(session, keeper) as service:
+            for errand in service.errands:
+                self._say("errand", f"{errand.words}: asked for by {errand.by}")
             record = session.store.load()
             if record.taken_down:
                 return False, "the cluster is taken down"

@@ -163,16 +163,19 @@ def follow(
 
 def goes_on(errand: Errand) -> str:
     """What an operator is told who does not want to wait."""
-    names = errand.words.removeprefix(errand.what).strip()
-    if errand.what in BACK:
-        back = f"distctl {BACK[errand.what]} {names}"
-    else:
-        counts = " ".join(f"{name.rpartition('=')[0] or 'auto'}=auto" for name in names.split())
-        back = f"distctl {errand.what} {counts.replace('auto=auto', 'auto')}"
     return (
         f"the controller goes on with `{errand.words}`: `distctl events --steps` shows how far it is,"
-        f" `{back}` takes it back; Ctrl-C once more ends this command"
+        f" `distctl {_back(errand)}` takes it back; Ctrl-C once more ends this command"
     )
+
+
+def _back(errand: Errand) -> str:
+    """The command that takes another one back; counts go back to the file."""
+    names = errand.words.removeprefix(errand.what).split()
+    if errand.what in BACK:
+        return " ".join([BACK[errand.what], *names])
+    counts = (name.rpartition("=") for name in names)
+    return " ".join([errand.what, *(f"{name}{found}auto" for name, found, _ in counts)])
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from distctl.app.errands import Request
     from distctl.app.leasing import Keeper
     from distctl.app.session import Session
+    from distctl.cluster.record import Change
     from distctl.control.execute import Outcome
 
 Nodes = Annotated[list[str], typer.Argument(help="Node names, globs or ranges.", autocompletion=names.nodes)]
@@ -57,7 +58,7 @@ def drain(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Send nodes no new request, wait until what is in flight has ended, and keep it so until `undrain`."""
-    from distctl.app.change import prepare
+    from distctl.app.change import prepare, with_changes
     from distctl.app.errands import Request, asking
     from distctl.app.wishes import intent_changes, refuse_bereft
     from distctl.cli.output import note
@@ -78,12 +79,10 @@ def drain(
             for first in range(0, len(chosen), max_unavailable):
                 some = chosen[first : first + max_unavailable]
                 keeper.hold()
-                session.store.commit(
-                    keeper.lease.token,
-                    intent_changes(session, some, cordoned=True, draining=True, why=message, stopped=stop),
-                )
+                wish = intent_changes(session, some, cordoned=True, draining=True, why=message, stopped=stop)
                 prepared = prepare(session, keeper, awaited=some)
-                request = Request("drain", tuple(some), (), tuple(some), limit, force, detach)
+                prepared = with_changes(prepared, session, wish, prune=False)
+                request = Request("drain", tuple(some), tuple(wish), tuple(some), limit, force, detach)
                 outcomes += _drained(session, keeper, prepared, request, output)
                 if not detach and any(outcome.error for outcome in outcomes):
                     break  # a batch that did not end would stand beside the next: too many at once
@@ -145,7 +144,7 @@ def _handed_over(chosen: list[str], outcomes: list[Outcome]) -> list[Outcome]:
 def _intend(
     word: str, nodes: list[str], inventory: Path | None, output: Format, message: str, lease_wait: str
 ) -> None:
-    from distctl.app.change import prepare
+    from distctl.app.change import prepare, with_changes
     from distctl.app.errands import Request, asking
     from distctl.app.wishes import intent_changes
     from distctl.cli.output import note
@@ -157,12 +156,10 @@ def _intend(
         with asking(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             record = session.store.load()
             draining = {n: n in record.intents and record.intents[n].draining for n in chosen}
+            wish: list[Change] = []
             for name in chosen:
                 keep = word == "cordon" and draining[name]
-                changes = intent_changes(
-                    session, [name], cordoned=word == "cordon", draining=keep, why=message
-                )
-                session.store.commit(keeper.lease.token, changes)
-            prepared = prepare(session, keeper)
-            outcomes = fulfil(session, keeper, prepared, Request(word, tuple(chosen)), output)
+                wish += intent_changes(session, [name], cordoned=word == "cordon", draining=keep, why=message)
+            prepared = with_changes(prepare(session, keeper), session, wish, prune=False)
+            outcomes = fulfil(session, keeper, prepared, Request(word, tuple(chosen), tuple(wish)), output)
             finish(word, prepared, outcomes, output, intent={word: chosen, "why": message})

@@ -57,7 +57,7 @@ class Helm(Protocol):
 
 Say = Callable[
     [str, str], None
-]  # a kind (leading, standby, health, decision, pass, waiting, alive, error, stopped), a text
+]  # a kind (leading, standby, health, decision, errand, step, pass, waiting, alive, error, stopped), a text
 
 
 @dataclass
