@@ -17,15 +17,18 @@ from typing import Any
 
 from distctl.adapters.images import Images
 from distctl.app.change import (
+    Manner,
     Prepared,
     carry_intents,
     carry_out,
-    leased,
     prepare,
     with_changes,
     write_revision,
 )
+from distctl.app.contents import Contents
+from distctl.app.leasing import leased
 from distctl.app.rollback import return_to, revision_of
+from distctl.app.routers import Routers
 from distctl.app.session import Session
 from distctl.app.wishes import intent_changes, parse_scale, refuse_bereft, scale_changes
 from distctl.cluster.content import Archive, Folder
@@ -122,6 +125,47 @@ class Promise:
         return True
 
 
+class RehearsedContents(Contents):
+    """Digests of runtimes and start scripts as the fake cluster names them."""
+
+    def __init__(self, session: Session, cluster: FakeCluster, runtime: str) -> None:
+        super().__init__(session)
+        self._cluster, self.runtime_here = cluster, runtime
+
+    def folder(self, model: str) -> Folder:
+        """The fake cluster's folder."""
+        return self._cluster.folder(model)
+
+    def runtime(self, node: Node, facts: Mapping[str, str]) -> str:
+        """The runtime that this operator has, or what the node's image means."""
+        if node.contained:
+            return self._session.parts.images.pinned(node.runtime.container.image).digest
+        return self.runtime_here
+
+    def archive(self, digest: str) -> Archive:
+        """The runtime of that digest."""
+        return self._cluster.archive(digest)
+
+    def with_scripts(self, wish: Wish, snapshot: Snapshot) -> Wish:
+        """Start scripts as the fake nodes write them."""
+        servers = [s for n in self._session.spec.nodes if not n.external for s in n.servers]
+        scripts = {s.id: digest(s.id, sorted(wish.models_of(s.id))) for s in servers}
+        settings = {s.id: settings_of(s, wish.runtimes.get(s.id.node, "")) for s in servers}
+        return replace(wish, settings=settings, scripts=scripts)
+
+
+class RehearsedRouters(Routers):
+    """Digests of routers as the fake ones name them."""
+
+    def structure(self, record: Record, router: RouterId) -> str:
+        """Pools and servers."""
+        return pools_of(self.view(record, router))
+
+    def config_digest(self, record: Record, router: RouterId) -> str:
+        """The whole view."""
+        return digest(self.view(record, router))
+
+
 class Rehearsal(Session):
     """A session whose world is a fake cluster."""
 
@@ -134,8 +178,10 @@ class Rehearsal(Session):
         registry: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(Inventory(Path("cluster.yaml"), wanted, StoreSpec("sqlite://"), {}))
-        self._cluster, self._runtime, self.configs = cluster, runtime, dict(configs or {})
-        world = cluster.world(self.view)
+        self.contents = RehearsedContents(self, cluster, runtime)
+        self.contents.configs = dict(configs or {})
+        self.routers = RehearsedRouters(self)
+        world = cluster.world(self.routers.view)
         known = registry or {}
         images = Images(ask=lambda image, _: Answer(known.get(str(image), ""), problem="it does not answer"))
         self.parts: Any = SimpleNamespace(store=world.store, clock=world.clock, world=world, images=images)
@@ -143,35 +189,6 @@ class Rehearsal(Session):
     def connector(self, name: str) -> Any:
         """Every port of every machine is closed, so every way is there and nobody listens."""
         return FakeConnector(name=name, dials=_nobody)
-
-    def folder(self, model: str) -> Folder:
-        """The fake cluster's folder."""
-        return self._cluster.folder(model)
-
-    def runtime(self, node: Node, facts: Mapping[str, str]) -> str:
-        """The runtime that this operator has, or what the node's image means."""
-        if node.contained:
-            return self.parts.images.pinned(node.runtime.container.image).digest
-        return self._runtime
-
-    def archive(self, digest: str) -> Archive:
-        """The runtime of that digest."""
-        return self._cluster.archive(digest)
-
-    def with_scripts(self, wish: Wish, snapshot: Snapshot) -> Wish:
-        """Start scripts as the fake nodes write them."""
-        servers = [s for n in self.spec.nodes if not n.external for s in n.servers]
-        scripts = {s.id: digest(s.id, sorted(wish.models_of(s.id))) for s in servers}
-        settings = {s.id: settings_of(s, wish.runtimes.get(s.id.node, "")) for s in servers}
-        return replace(wish, settings=settings, scripts=scripts)
-
-    def structure(self, record: Record, router: RouterId) -> str:
-        """Pools and servers, as the fake routers name them."""
-        return pools_of(self.view(record, router))
-
-    def config_digest(self, record: Record, router: RouterId) -> str:
-        """The whole view, as the fake routers name it."""
-        return digest(self.view(record, router))
 
 
 def settings_of(server: Server, runtime: str) -> str:
@@ -240,7 +257,7 @@ class Operator:
         """A pass of a controller, for which nobody waits."""
 
         def changed(session: Rehearsal, keeper: Any) -> Prepared:
-            session.steady = True
+            session.steady, session.attended = True, False
             return prepare(session, keeper)
 
         return self._do("controller", changed, None)
@@ -341,7 +358,9 @@ class Operator:
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)
             else:
-                outcomes = carry_out(session, keeper, prepared, watch=_ignore, what=what, **how)
+                outcomes = carry_out(
+                    session, keeper, prepared, watch=_ignore, what=what, manner=Manner(**how)
+                )
                 _raise_first(outcomes)
         return prepared.plan
 

@@ -60,7 +60,7 @@ def cluster_way(
     """
     grpc = protocol != "http"
     if direct is None:
-        entrance, listens = session.entrance(grpc=grpc), session.router_endpoint(grpc=grpc)
+        entrance, listens = session.routers.entrance(grpc=grpc), session.routers.endpoint(grpc=grpc)
         target = Target(
             entrance.endpoint,
             protocol,

@@ -89,7 +89,7 @@ class Makers:
                     self.artifacts.digest,
                     pins=self.images,
                     clock=self.clock.now,
-                    models=self.session.on_nodes if node.servers else {},
+                    models=self.session.contents.on_nodes if node.servers else {},
                 )
             return self.sites[name]
 
@@ -279,9 +279,9 @@ def open_inventory(
         router=makers.router,
         address=makers.address,
         probe=makers.probe,
-        view=session.view,
-        folder=session.folder,
-        archive=session.archive,
+        view=session.routers.view,
+        folder=session.contents.folder,
+        archive=session.contents.archive,
     )
     session.parts = Parts(
         own,

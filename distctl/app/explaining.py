@@ -78,7 +78,7 @@ def _configs(session: Session, record: Record, targets: Iterable[Target]) -> dic
     found = {}
     for router in (target.router for target in targets if target.kind == "router"):
         try:
-            found[router] = session.config_digest(record, router)
+            found[router] = session.routers.config_digest(record, router)
         except (DistctlError, KeyError):
             continue
     return found

@@ -7,7 +7,8 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 
-from distctl.app.change import Keeper, claimed
+from distctl.app.change import claimed
+from distctl.app.leasing import Keeper
 from distctl.app.session import Session
 from distctl.cluster.record import AddEvent, Change, DropKey, Event, Key, Record, SetKey
 from distctl.cluster.snapshot import Snapshot
@@ -88,7 +89,7 @@ def _bring(session: Session, keeper: Keeper, router: RouterId) -> str:
     """Bring a router to the record; why it could not be, "" when it was."""
     try:
         seen = Snapshot(session.clock.now())
-        session.routing(keeper.lease.token, (router,), session.store.load(), seen).bring(router)
+        session.routers.routing(keeper.lease.token, (router,), session.store.load(), seen).bring(router)
     except DistctlError as error:
         return error.message
     return ""

@@ -67,7 +67,7 @@ class Needs:
         """A model's requirements; None when it needs nothing, or does not lie here. Raises InputError."""
         from distctl.adapters.requirements import read_requirements
 
-        source = self._session.source(model)
+        source = self._session.contents.source(model)
         return read_requirements(source) if source else None
 
     def environment(self, requirements: Requirements, target: Target) -> Environment:

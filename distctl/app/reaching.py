@@ -34,7 +34,7 @@ def try_ways(session: Session, pairs: Sequence[tuple[RouterId, ServerId]]) -> tu
 def _way(session: Session, begins: dict[str, float | NodeError], pair: tuple[RouterId, ServerId]) -> Way:
     router, id = pair
     server = next(s for s in session.node(id.node).servers if s.id == id)
-    target = Endpoint(session.hosts.get(server.host, server.host), server.http_port)
+    target = Endpoint(session.routers.hosts.get(server.host, server.host), server.http_port)
     begin = begins[router.place]
     if isinstance(begin, NodeError):
         return Way(router, id, target, problem=begin.problem or begin.message)

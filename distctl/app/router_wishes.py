@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from distctl.app.change import Prepared, with_changes
@@ -19,6 +18,7 @@ from distctl.cluster.record import (
     SetPin,
 )
 from distctl.cluster.spec import RouterId
+from distctl.config.problems import did_you_mean
 from distctl.errors import InputError, Refused
 from distctl.policy.lives import bereft_routers, count_name
 
@@ -29,13 +29,15 @@ def parse_places(session: Session, names: Sequence[str]) -> list[RouterId]:
     known = [*(router.name for router in session.spec.routers), *map(str, ids)]
     for name in names:
         if name not in known:
-            raise InputError(f"there is no router {name!r}", hint=_suggest(name, known))
+            raise InputError(f"there is no router {name!r}", hint=did_you_mean(name, known))
     return [id for id in ids if not names or id.router in names or str(id) in names]
 
 
-def _suggest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"the inventory has {', '.join(known) or 'none'}"
+def places_of(session: Session, words: Sequence[str]) -> tuple[str, ...]:
+    """The places that words of a command are about: `main`, `main@lb01`, `main=2`, `2`; all without one."""
+    names = {word.partition("=")[0] for word in words if not word.isdecimal() and word != "auto"}
+    ids = session.spec.router_ids
+    return tuple(sorted({id.place for id in ids if not names or id.router in names or str(id) in names}))
 
 
 def parse_counts(session: Session, words: Sequence[str]) -> dict[str, int | None]:
@@ -49,7 +51,7 @@ def parse_counts(session: Session, words: Sequence[str]) -> dict[str, int | None
         if not name or not (number == "auto" or number.isdecimal()):
             raise InputError(f"{word!r} is not NAME=N or NAME=auto", hint="distctl router scale main=2")
         if name not in routers:
-            raise InputError(f"there is no router {name!r}", hint=_suggest(name, list(routers)))
+            raise InputError(f"there is no router {name!r}", hint=did_you_mean(name, routers))
         most = len(routers[name].on)
         if number != "auto" and int(number) > most:
             where = ", ".join(routers[name].on)

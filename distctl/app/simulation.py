@@ -79,7 +79,7 @@ def simulated(session: Session, name: str, demand: Demanded, *, start: float, st
     if found.autoscale is None:
         raise InputError(f"{name} has a fixed number of replicas", hint="write replicas: {min: 1, max: 4}")
     begin: Instant = (session.clock.now() // DAY + 1) * DAY
-    each = target(found, session.concurrency.get(name, 1))
+    each = target(found, session.routers.concurrency.get(name, 1))
     virtual = Virtual(found.autoscale, max(found.replicas, 1), start, each, begin)
     counts = virtual.run(
         demand.seconds,

@@ -13,6 +13,7 @@ from typing import Any
 from distctl.app.entrance import Entrance, Identity
 from distctl.app.session import Session
 from distctl.cluster.spec import Endpoint, ServerId
+from distctl.config.problems import did_you_mean
 from distctl.data import data_folder
 from distctl.errors import InputError, TritonError
 from distctl.samples import Sample, flat, samples
@@ -28,6 +29,13 @@ class Answer:
     outputs: dict[str, list[Any]]
     server: ServerId | None
     seconds: float
+
+
+def require_model(session: Session, name: str) -> None:
+    """Raise InputError for a model that the inventory does not have: its routers know of no other."""
+    known = [model.name for model in session.spec.models]
+    if name not in known:
+        raise InputError(f"there is no model {name!r}", hint=did_you_mean(name, known))
 
 
 def request_for(session: Session, model: str, file: Path | None) -> Sample:
@@ -52,7 +60,7 @@ def read_request(file: Path) -> Sample:
 
 def samples_of(session: Session, model: str) -> tuple[Sample, ...]:
     """The samples beside a model's files, or those that we ship for a model of that name."""
-    for folder in (session.source(model), data_folder("model_repo") / model):
+    for folder in (session.contents.source(model), data_folder("model_repo") / model):
         if folder is not None and (found := samples(folder)):
             return found
     return ()
@@ -68,7 +76,7 @@ def infer_once(
     identity: Identity | None = None,
 ) -> Answer:
     """Send one request. Raises TritonError with the router's or Triton's own words."""
-    entrance = session.entrance(grpc=grpc)
+    entrance = session.routers.entrance(grpc=grpc)
     identity = identity or Identity()
     begun = time.monotonic()
     if grpc:

@@ -13,7 +13,7 @@ from distctl.policy.view import policy_of
 from distctl.policy.weights import USUAL, Weight, weight_facts, weights, weights_of
 
 if TYPE_CHECKING:
-    from distctl.app.change import Keeper
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
 
 
@@ -29,7 +29,7 @@ def weigh(session: Session, keeper: Keeper, snapshot: Snapshot) -> tuple[Weight,
     session.store.commit(keeper.lease.token, [*_facts(record, changed), _event(session, changed)])
     routers = [router for router in session.spec.router_ids if _runs(snapshot, router)]
     with claimed(session, keeper, record, {router.place for router in routers}):
-        routing = session.routing(keeper.lease.token, routers, record, snapshot)
+        routing = session.routers.routing(keeper.lease.token, routers, record, snapshot)
         for router in routers:
             routing.bring(router)
     return changed
@@ -37,7 +37,7 @@ def weigh(session: Session, keeper: Keeper, snapshot: Snapshot) -> tuple[Weight,
 
 def _by_load(session: Session, record: Record) -> list[str]:
     """The models whose servers are chosen by load."""
-    known = session.sequences(record)
+    known = session.routers.sequences(record)
     return [m.name for m in session.spec.models if policy_of(m, known.get(m.name)) == "least-load"]
 
 

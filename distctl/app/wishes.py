@@ -5,7 +5,6 @@ Each is written to the record as intent first, and then the way is the same as t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from distctl.app.change import Prepared, with_changes
@@ -23,6 +22,7 @@ from distctl.cluster.record import (
     SetSized,
     Sized,
 )
+from distctl.config.problems import did_you_mean
 from distctl.errors import InputError, Refused
 from distctl.policy.guard import bereft
 from distctl.policy.wish import room
@@ -37,9 +37,7 @@ def parse_scale(session: Session, words: Sequence[str]) -> dict[str, int | None]
         if not found or not (number == "auto" or number.isdecimal()):
             raise InputError(f"{word!r} is not MODEL=N or MODEL=auto", hint="distctl scale digits=3")
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"the inventory has {', '.join(known)}"
-            raise InputError(f"there is no model {name!r}", hint=hint)
+            raise InputError(f"there is no model {name!r}", hint=did_you_mean(name, known))
         wanted[name] = None if number == "auto" else int(number)
     return wanted
 

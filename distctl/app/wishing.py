@@ -35,7 +35,7 @@ def wish_of(
 
     `awaited` are draining nodes whose last request somebody waits for.
     """
-    spec = session.spec
+    spec, routers = session.spec, session.routers
     counts, placement = wanted_placement(spec, record, snapshot)
     session.needs.resolve(record, snapshot)
     contents = {m.name: _content(session, record, m.name) for m in spec.models}
@@ -48,26 +48,26 @@ def wish_of(
         counts=counts,
         placement=placement,
         contents=contents,
-        runtimes={node.name: session.runtime(node, facts[node.name]) for node in usable},
+        runtimes={node.name: session.contents.runtime(node, facts[node.name]) for node in usable},
         images=pins(session),
         environments={node.name: session.needs.on(node, facts[node.name]) for node in usable},
         unresolved={model: error.message for model, error in session.needs.unresolved.items()},
-        structures={router: session.structure(meanwhile, router) for router in session.routed.router_ids},
-        settled={router: session.structure(in_the_end, router) for router in session.routed.router_ids},
-        configs={router: session.config_digest(record, router) for router in session.routed.router_ids},
+        structures={router: routers.structure(meanwhile, router) for router in session.routed.router_ids},
+        settled={router: routers.structure(in_the_end, router) for router in session.routed.router_ids},
+        configs={router: routers.config_digest(record, router) for router in session.routed.router_ids},
         leaving=session.leaving(record),
         retired=left_servers(spec, record),
         left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),
         prune=prune,
         awaited=frozenset(awaited),
-        attended=not session.steady,
+        attended=session.attended,
         gone=gone_servers(record, snapshot),
-        stateful=session.stateful(record),
+        stateful=routers.stateful(record),
         lost=all_lost(spec, record.facts),
         fates=fates(spec, record),
-        unread={name: nature.unread for name, nature in session.natures(record).items() if nature.unread},
+        unread={name: nature.unread for name, nature in routers.natures(record).items() if nature.unread},
     )
-    return session.with_addresses(session.with_scripts(wish, snapshot), record, snapshot)
+    return routers.with_addresses(session.contents.with_scripts(wish, snapshot), record, snapshot)
 
 
 def _content(session: Session, record: Record, model: str) -> str:
@@ -80,7 +80,7 @@ def _content(session: Session, record: Record, model: str) -> str:
     most = max(sorted(held), key=lambda digest: held[digest], default="")
     if most and model in session.needs.unresolved:
         return most
-    here = session.content(model)
+    here = session.contents.content(model)
     return most if most and session.steady and here not in held else here
 
 
@@ -94,7 +94,7 @@ def unfit(session: Session, snapshot: Snapshot) -> dict[str, NodeError]:
         if node.serves and not node.external and _reachable(snapshot, node.name):
             facts = snapshot.nodes[node.name].facts
             try:
-                session.runtime(node, facts)
+                session.contents.runtime(node, facts)
                 _require_devices(node, facts, clashes.get(node.name))
             except NodeError as error:
                 found[node.name] = error

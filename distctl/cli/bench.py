@@ -95,6 +95,7 @@ def bench(
     from distctl.adapters.bench.run import measure
     from distctl.app.bench import data_for, refuse_unanswerable, run_perf_analyzer
     from distctl.app.entrance import Identity, read_key
+    from distctl.app.use import require_model
     from distctl.cli.bench_show import Asked, Watch, end, show
     from distctl.cli.output import note
     from distctl.cli.running import seconds
@@ -110,6 +111,8 @@ def bench(
     identity = Identity(read_key(key_file, os.environ.get("DISTCTL_KEY", "")), certificate)
     limit = seconds(timeout) or 60.0
     with _way(inventory, url, direct, protocol.value, limit, identity) as (way, session):
+        if session is not None and direct is None:
+            require_model(session, model)
         target = way.target
         described = describe(target, model)
         refuse_unanswerable(described.model, target.protocol)

@@ -27,11 +27,12 @@ def infer(
 ) -> None:
     """Send a request through the router and show the answer, the server that gave it, and the time."""
     from distctl.app.entrance import Identity, read_key
-    from distctl.app.use import infer_once, request_for
+    from distctl.app.use import infer_once, request_for, require_model
     from distctl.cli.output import document, note, wants_json
     from distctl.cli.running import opened, seconds
 
     with opened(inventory) as session:
+        require_model(session, model)
         sample = request_for(session, model, file)
         identity = Identity(read_key(key_file, os.environ.get("DISTCTL_KEY", "")), certificate)
         limit = seconds(timeout) or 60.0

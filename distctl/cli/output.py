@@ -130,9 +130,14 @@ def plan_lines(plan: Plan) -> None:
     signs = [step.operation.sign.value for step in plan.steps]
     out.print(
         f"Plan: {signs.count('+')} to add, {signs.count('~')} to update, {signs.count('-')} to remove "
-        f"on {len(plan.nodes)} places.",
+        f"on {places(len(plan.nodes))}.",
         markup=False,
     )
+
+
+def places(number: int) -> str:
+    """How many, in words."""
+    return f"{number} place{'' if number == 1 else 's'}"
 
 
 def plan_document(prepared: Prepared) -> dict[str, Any]:

@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from distctl.cli.options import Format
-from distctl.cli.output import confirm, document, note, plan_document, plan_lines, problem, say, wants_json
+from distctl.cli.output import (
+    confirm,
+    document,
+    note,
+    places,
+    plan_document,
+    plan_lines,
+    problem,
+    say,
+    wants_json,
+)
 from distctl.cli.voice import NORMAL, STEPS, level, trace_lines
 
 if TYPE_CHECKING:
     from distctl.adapters.tracing import Trace
-    from distctl.app.change import Keeper, Prepared
+    from distctl.app.change import Prepared
+    from distctl.app.errands import Request
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
     from distctl.cluster.record import Change
     from distctl.control.execute import Outcome
@@ -75,26 +87,25 @@ def change(
     force: bool = False,
     drain_seconds: float | None = None,
     max_failures: int = 1_000_000,
-    show: bool = True,
     intents: Sequence[Change] = (),
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined.
 
     `intents` are written once nobody declined, and before anything is done.
     """
-    from distctl.app.change import carry_intents, carry_out
+    from distctl.app.change import Manner, carry_intents, carry_out
     from distctl.app.preconditions import refuse
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError
 
     plan = prepared.plan
-    if show and not wants_json(output) and (level() >= NORMAL or not yes):
+    if not wants_json(output) and (level() >= NORMAL or not yes):
         plan_lines(plan)
     if plan.empty:
         carry_intents(session, keeper, prepared)
         return ()
     refuse(session, prepared, force=force)
-    if not confirm(f"Proceed on {session.spec.cluster} ({len(plan.nodes)} places)?", yes=yes):
+    if not confirm(f"Proceed on {session.spec.cluster} ({places(len(plan.nodes))})?", yes=yes):
         raise DistctlError("declined; no changes were made")
     session.store.commit(keeper.lease.token, intents)
     with Progress() as progress:
@@ -104,10 +115,21 @@ def change(
             prepared,
             watch=progress.watch,
             what=what,
-            max_failures=max_failures,
-            force=force,
-            drain_seconds=drain_seconds,
+            manner=Manner(max_failures, force, drain_seconds),
         )
+
+
+def fulfil(
+    session: Session, keeper: Keeper, prepared: Prepared, request: Request, output: Format
+) -> tuple[Outcome, ...]:
+    """Show the plan of a wish and have it carried out: see `errands.carried`."""
+    from distctl.app.errands import carried
+    from distctl.cli.progress import Progress
+
+    if not wants_json(output) and level() >= NORMAL:
+        plan_lines(prepared.plan)
+    with Progress() as progress:
+        return carried(session, keeper, prepared, request, watch=progress.watch, say=note)
 
 
 def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: Format, **extra: Any) -> None:

@@ -13,7 +13,7 @@ def test_a_router_is_drained_brought_back_stopped_and_launched() -> None:
         refused = cluster.run("router", "drain", "main", check=8)
         assert "router main would run nowhere" in refused.err, refused
         unknown = cluster.run("router", "drain", "mian", check=2)
-        assert "did you mean main?" in unknown.err, unknown
+        assert "did you mean `main`?" in unknown.err, unknown
         cluster.json("router", "drain", "main", "-m", "kernel", "--force")
         (router,) = cluster.json("status")["routers"]
         assert router["intent"]["life"] == "drain" and "kernel" in router["intent"]["why"]

@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import http.client
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import grpc
+from router_crowd import Clients
 from router_harness import Router
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
@@ -18,46 +18,13 @@ from tritonclient.grpc import service_pb2_grpc as rpc
 OWN = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own for each client
 
 
-class Load:
-    """Clients in threads until the context ends: REST kept alive and new each time, gRPC unary and streams.
-
-    `failures` says what went wrong; `count` how many answers were right; `longest` took so many seconds.
-    """
+class Load(Clients):
+    """REST kept alive and new each time, gRPC unary and streams."""
 
     def __init__(self, router: Router, *, streams: bool = True) -> None:
-        self.failures: list[str] = []
-        self.count, self.longest = 0, 0.0
-        self._router, self._over = router, threading.Event()
+        self._router = router
         clients = [self._kept, self._kept, self._new, self._grpc, self._grpc]
-        clients += [self._stream] if streams else []
-        self._threads = [threading.Thread(target=self._repeat, args=(client,)) for client in clients]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        time.sleep(0.3)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _repeat(self, client: Callable[[], Iterator[None]]) -> None:
-        while not self._over.is_set():
-            began = time.monotonic()
-            try:
-                for _ in client():
-                    now = time.monotonic()
-                    self.longest = max(self.longest, now - began)
-                    self.count += 1
-                    if self._over.is_set():
-                        break
-                    time.sleep(0.002)
-                    began = time.monotonic()
-            except Exception as error:  # every failure counts, whatever it is
-                self.failures.append(f"{client.__name__} after {time.monotonic() - began:.3f} s: {error!r}")
-                time.sleep(0.05)
+        super().__init__([*clients, *([self._stream] if streams else [])])
 
     def _kept(self) -> Iterator[None]:
         connection = http.client.HTTPConnection("127.0.0.1", self._router.view.http_port, timeout=10)
@@ -82,9 +49,7 @@ class Load:
         assert json.loads(said)["digest"] == hashlib.sha256(body).hexdigest()
 
     def _grpc(self) -> Iterator[None]:
-        with grpc.insecure_channel(
-            self._router.grpc, options=[("grpc.use_local_subchannel_pool", 1)]
-        ) as channel:
+        with grpc.insecure_channel(self._router.grpc, options=OWN) as channel:
             stub, number = rpc.GRPCInferenceServiceStub(channel), 0
             while True:
                 number += 1
@@ -95,9 +60,7 @@ class Load:
 
     def _stream(self) -> Iterator[None]:
         """One stream after the other, each with twenty messages over about two seconds."""
-        with grpc.insecure_channel(
-            self._router.grpc, options=[("grpc.use_local_subchannel_pool", 1)]
-        ) as channel:
+        with grpc.insecure_channel(self._router.grpc, options=OWN) as channel:
             stub = rpc.GRPCInferenceServiceStub(channel)
             answers = stub.ModelStreamInfer(self._messages(), timeout=30)
             for number, answer in enumerate(answers):

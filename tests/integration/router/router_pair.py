@@ -8,9 +8,10 @@ import http.client
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import grpc
+from router_crowd import Clients
 from router_harness import Router
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
@@ -24,34 +25,19 @@ OWN = [
 ]
 
 
-class Pair:
+class Pair(Clients):
     """Verified load on several routers until the context ends.
 
     REST clients keep a connection until they are told to close it, and open each new one to a router whose
     health path says 200 (asked every 50 ms). gRPC clients know every address and obey GOAWAY. One client
-    pauses for two seconds between its requests. `failures` says what went wrong, `count` counts right answers
-    by client.
+    pauses for two seconds between its requests.
     """
 
     def __init__(self, *routers: Router) -> None:
-        self.failures: list[str] = []
-        self.count: dict[str, int] = {}
-        self._routers, self._over = routers, threading.Event()
-        self._healthy = list(routers)
+        self._routers, self._healthy = routers, list(routers)
         clients = (self._rest, self._rest, self._rare, self._unary, self._unary, self._stream, self._stream)
-        self._threads = [threading.Thread(target=self._repeat, args=(client,)) for client in clients]
-        self._threads.append(threading.Thread(target=self._watch))
-
-    def __enter__(self) -> Pair:
-        for thread in self._threads:
-            thread.start()
-        time.sleep(0.5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(clients)
+        self.threads.append(threading.Thread(target=self._watch))
 
     def require_whole(self) -> None:
         assert not self.failures, self.failures[:5]
@@ -60,21 +46,10 @@ class Pair:
         )
 
     def _watch(self) -> None:
-        while not self._over.wait(0.05):
+        while not self.over.wait(0.05):
             self._healthy = [router for router in self._routers if _says_ready(router)]
 
-    def _repeat(self, client: Callable[[], Iterator[None]]) -> None:
-        while not self._over.is_set():
-            try:
-                for _ in client():
-                    self.count[client.__name__] = self.count.get(client.__name__, 0) + 1
-                    if self._over.is_set():
-                        break
-            except Exception as error:  # every failure counts, whatever it is
-                self.failures.append(f"{client.__name__}: {error!r}")
-                time.sleep(0.05)
-
-    def _rest(self, pause: float = 0.002) -> Iterator[None]:
+    def _rest(self, pause: float = 0.0) -> Iterator[None]:
         """One connection, until the router says `Connection: close`."""
         port = self._healthy[hash(threading.get_ident()) % len(self._healthy)].view.http_port
         number, told = 0, ""
@@ -88,7 +63,7 @@ class Pair:
                 said, told = answer.read(), answer.getheader("connection", "")
                 assert answer.status == 200 and hashlib.sha256(body).hexdigest().encode() in said, said
                 yield
-                self._over.wait(pause)
+                self.over.wait(pause)
 
     def _rare(self) -> Iterator[None]:
         yield from self._rest(2.0)
@@ -106,7 +81,6 @@ class Pair:
                 request = pb.ModelInferRequest(model_name="digits", raw_input_contents=[data])
                 assert stub.ModelInfer(request, timeout=10).raw_output_contents[0] == data
                 yield
-                time.sleep(0.002)
 
     def _stream(self) -> Iterator[None]:
         """Streams of ten messages over a second, one after the other."""

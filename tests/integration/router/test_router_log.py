@@ -153,8 +153,8 @@ def test_log_is_bounded_whole_and_nobodys_business_but_its_readers(logging: Rout
     with Load(logging, streams=False) as load:
         reader = beside(folder)
         os.killpg(reader, signal.SIGSTOP)
-        before = load.count
-        wait_for(lambda: load.count > before + 400, "requests while the reader hangs")
+        before = load.answers
+        wait_for(lambda: load.answers > before + 400, "requests while the reader hangs")
         assert load.longest < 2
         os.killpg(reader, signal.SIGKILL)
         wait_for(lambda: beside(folder) != reader, "another reader")

@@ -8,7 +8,8 @@ from pathlib import Path
 from rehearsal import Operator, model, node, spec
 
 from distctl.app.background import run_script
-from distctl.app.change import leased, prepare, write_revision
+from distctl.app.change import prepare, write_revision
+from distctl.app.leasing import leased
 from distctl.app.wishes import down_changes
 from distctl.cluster.record import SetReplica
 from distctl.policy.plan import Plan
@@ -23,7 +24,7 @@ def running() -> Operator:
 def steady_plan(operator: Operator) -> Plan:
     """What a pass of a controller would do."""
     session = operator.session()
-    session.steady = True
+    session.steady, session.attended = True, False
     return prepare(session).plan
 
 
@@ -40,7 +41,7 @@ def test_a_rollout_that_was_cut_goes_on_with_the_new_files() -> None:
     server = next(iter(operator.cluster.store.record.replicas)).server
     session = operator.session()
     with leased(session, "test") as keeper:
-        here = session.content("digits")
+        here = session.contents.content("digits")
         half = [r for r in operator.cluster.store.record.replicas if r.server == server]
         session.store.commit(keeper.lease.token, [SetReplica(replace(r, digest=here)) for r in half])
     assert "reload digits" in " ".join(step.operation.text for step in steady_plan(operator).steps)

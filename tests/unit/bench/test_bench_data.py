@@ -182,15 +182,17 @@ class Reached:
         self.spec = Spec("c", (Node("n1", Connection.SSH, "10.0.0.1", "10.0.0.1", servers=(self.server,)),))
         self._tunnel = tunnel
 
-    def router_endpoint(self, *, grpc: bool) -> Endpoint:
+    def endpoint(self, *, grpc: bool) -> Endpoint:
         return Endpoint("10.0.0.2", 8001 if grpc else 8000)
 
     def entrance(self, *, grpc: bool) -> Entrance:
-        return Entrance(Endpoint("127.0.0.1", 40_000) if self._tunnel else self.router_endpoint(grpc=grpc))
+        return Entrance(Endpoint("127.0.0.1", 40_000) if self._tunnel else self.endpoint(grpc=grpc))
 
     @property
     def parts(self) -> Reached:
         return self
+
+    routers = parts
 
     def reach(self, _: Server, there: Endpoint) -> Endpoint:
         return Endpoint("127.0.0.1", 40_000) if self._tunnel else there

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rehearsal import Operator, Rehearsal, model, node, spec
+from rehearsal import Operator, Rehearsal, RehearsedContents, model, node, spec
 
 from distctl.adapters.folders import furnished
 from distctl.adapters.requirements import Requirements
@@ -21,6 +21,7 @@ from distctl.cluster.needs import Environment, Target, Wheel
 from distctl.cluster.spec import Container, Node, Runtime, RuntimeKind, Source, Spec
 from distctl.errors import DistctlError, InputError
 from distctl.policy.operations import InstallEnvironment, LoadReplica, Prune, PushModel
+from distctl.testing import FakeCluster
 
 FACTS = {
     "arch": "x86_64",
@@ -56,20 +57,25 @@ class Index:
         return Archive(Path("e.tar.gz"), environment.digest, 1, 1, Kind.ENVIRONMENT)
 
 
-class Needy(Rehearsal):
-    """A session whose models may have a requirements.txt."""
-
-    def __init__(self, index: Index, *rest: Any) -> None:
-        super().__init__(*rest)
-        world = replace(self.parts.world, folder=self.folder, archive=self.archive)
-        self.parts = SimpleNamespace(**{**vars(self.parts), "world": world, "environments": index})
+class NeedyContents(RehearsedContents):
+    """Contents whose models may have a requirements.txt."""
 
     def folder(self, model: str) -> Folder:
-        lock = self.needs.locks.get(model)
+        lock = self._session.needs.locks.get(model)
         return furnished(super().folder(model), lock) if lock else super().folder(model)
 
     def archive(self, digest: str) -> Archive:
-        return super().archive(digest) if digest.startswith("r") else self.needs.archive(digest)
+        return super().archive(digest) if digest.startswith("r") else self._session.needs.archive(digest)
+
+
+class Needy(Rehearsal):
+    """A session of such models."""
+
+    def __init__(self, index: Index, cluster: FakeCluster, *rest: Any) -> None:
+        super().__init__(cluster, *rest)
+        self.contents = NeedyContents(self, cluster, self.contents.runtime_here)
+        world = replace(self.parts.world, folder=self.contents.folder, archive=self.contents.archive)
+        self.parts = SimpleNamespace(**{**vars(self.parts), "world": world, "environments": index})
 
 
 class Clerk(Operator):

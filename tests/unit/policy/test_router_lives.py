@@ -165,7 +165,7 @@ def test_an_unreachable_router_blocks_until_it_is_stopped_by_force(operator: Ope
 @pytest.mark.parametrize(
     ("words", "problem", "hint"),
     [
-        (["mian=1"], "there is no router 'mian'", "did you mean main?"),
+        (["mian=1"], "there is no router 'mian'", "did you mean `main`?"),
         (["3"], "main has 2 places: lb, lb2", "add one to `on:` in the inventory"),
         (["main=two"], "'main=two' is not NAME=N or NAME=auto", "distctl router scale main=2"),
     ],
