@@ -167,9 +167,10 @@ def carry_out(
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
     _claim(session, keeper, prepared, {*prepared.plan.nodes, *(told - away)})
     plan, words = manner.plan or uuid4().hex[:12], bool(manner.errands)
+    job = _job(session, keeper, prepared, manner)
     try:
         outcomes = execute(
-            _job(session, keeper, prepared, manner),
+            job,
             prepared.plan,
             watch=journal(session.store, session.clock, keeper.lease.token, plan, watch, words=words),
             renew=keeper.renew,
@@ -177,6 +178,7 @@ def carry_out(
             pressing=manner.pressing,
         )
     finally:
+        job.routing.withdraw()
         _let_go(keeper)
     session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
     return outcomes
