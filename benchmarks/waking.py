@@ -43,7 +43,7 @@ def run(work: Work) -> list[Section]:
     )
     section.figures["wake_s"] = round(median(beside), 2)
     section.notes.append(
-        "What it is made of: a router is asked each 0.1 s whether it holds requests; all nodes are looked at, "
+        "What it is made of: a router is asked each 0.1 s whether it holds requests; nodes are looked at, "
         "and those that change are claimed; the router's file and its check; 0.1 s between two tries of what "
         "is held."
     )
