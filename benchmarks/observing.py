@@ -46,9 +46,12 @@ class Watched(Controller):
         seen = super().look()
         self.looks.append(time.perf_counter() - begun)
         if seen is not None:
-            self.ages.append(time.time() - min(s.at for s in seen.snapshot.servers.values()))
+            self.ages.append(time.time() - min(self._asked_at(seen)))
             self.silent = sum(bool(sight.error) for sight in seen.snapshot.servers.values())
         return seen
+
+    def _asked_at(self, seen: Seen) -> list[float]:
+        return [sight.at for sight in seen.snapshot.servers.values() if sight.at] or [time.time()]
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         """Nothing."""
