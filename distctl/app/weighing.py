@@ -13,7 +13,7 @@ from distctl.policy.view import policy_of
 from distctl.policy.weights import USUAL, Weight, weight_facts, weights, weights_of
 
 if TYPE_CHECKING:
-    from distctl.app.change import Keeper
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
 
 

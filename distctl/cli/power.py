@@ -28,7 +28,7 @@ def off(
 
 
 def _turn(nodes: list[str], inventory: InventoryFile, message: str, lease_wait: str, *, on: bool) -> None:
-    from distctl.app.change import leased
+    from distctl.app.leasing import leased
     from distctl.app.power import by_hand
     from distctl.cli.output import note
     from distctl.cli.running import opened, seconds

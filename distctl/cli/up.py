@@ -31,7 +31,8 @@ def up(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Bring the cluster to what the inventory says, and change nothing where it is so already."""
-    from distctl.app.change import leased, prepare, write_revision
+    from distctl.app.change import prepare, write_revision
+    from distctl.app.leasing import leased
     from distctl.app.losses import remember_lost
     from distctl.app.saved import require_same
     from distctl.app.weighing import told, weigh

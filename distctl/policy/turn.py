@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Change, Record
-from distctl.policy import healing
+from distctl.policy import errands, healing
 from distctl.policy import upkeep as keeping
 from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.gpu_trouble import Cordons, cordon
 from distctl.policy.power import Idleness, power
+from distctl.policy.pressing import Pressing, pressing, urgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Memory:
     scaling: Scaling = field(default_factory=Scaling)
     cordons: Cordons = field(default_factory=Cordons)
     idleness: Idleness = field(default_factory=Idleness)
+    pressing: Pressing = field(default_factory=Pressing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ def turn(memory: Memory, seen: Seen) -> Turn:
     scaling, counts = autoscale(memory.scaling, seen)
     cordons, closed = cordon(memory.cordons, seen)
     idleness, turned, switched = power(memory.idleness, seen)
-    remembered = Memory(kept, found.ward, scaling, cordons, idleness)
-    return Turn(remembered, (*due, *counts, *closed, *turned), (*found.news, *switched))
+    wanted = urgent(found, scaling.waking, errands.needs(seen.record))
+    press = pressing(memory.pressing, wanted, busy=seen.busy, due=lambda s: keeping.due(kept, s, seen.now))
+    remembered = Memory(kept, found.ward, scaling, cordons, idleness, press)
+    asked = [] if seen.busy else errands.asked(seen.record)
+    return Turn(remembered, (*asked, *due, *counts, *closed, *turned), (*found.news, *switched))
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

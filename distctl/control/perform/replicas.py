@@ -76,10 +76,7 @@ def join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | N
 
 def leave(job: Job, op: Leave, report: Report) -> None:
     """Drain a server's slots in every router, within the node's own time or the one that was asked for."""
-    seconds = job.drain_seconds
-    if seconds is None:
-        seconds = job.nodes[op.node].timeouts.drain
-    force = job.force
+    seconds, force = job.patience(op.node, job.nodes[op.node].timeouts.drain)
     if op.cut_after is not None:
         seconds, force = min(seconds, op.cut_after), True
     job.routing.leave(op.server, op.models, rest=op.rest, seconds=seconds, force=force, report=report)

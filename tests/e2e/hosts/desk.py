@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -16,16 +15,6 @@ from distctl.adapters.artifacts import default_cache
 
 FOLDER = "/srv/desk"
 LONGEST = 120.0  # seconds that a command may take
-
-
-def wait(what: Callable[[], bool], said: str, seconds: float, told: Callable[[], str] = str) -> float:
-    """Seconds until something is so; `told` is what else a reader should see when it never is."""
-    begun = time.monotonic()
-    while time.monotonic() < begun + seconds:
-        if what():
-            return time.monotonic() - begun
-        time.sleep(0.1)
-    raise AssertionError(f"{said}: not within {seconds:g} s\n{told()}")
 
 
 class Desk:

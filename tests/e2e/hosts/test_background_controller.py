@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from command import Operator, nodes_of
-from desk import FOLDER, Desk, wait
+from command import Operator, nodes_of, wait
+from desk import FOLDER, Desk
 from host import Host
 from hosts import Hosts
 

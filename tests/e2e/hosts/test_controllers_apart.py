@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from command import Operator, nodes_of
-from desk import Desk, wait
+from command import Operator, nodes_of, wait
+from desk import Desk
 from host import Host
 from hosts import Hosts
 from load import Load

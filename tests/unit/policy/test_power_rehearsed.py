@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from rehearsal import Operator, model, node, spec
 
-from distctl.app.change import leased, prepare, with_changes
+from distctl.app.change import prepare, with_changes
 from distctl.app.examination import examine
+from distctl.app.leasing import leased
 from distctl.app.wishes import parse_scale, refuse_shortage, scale_changes
 from distctl.cluster.power import Power, PowerSpec, PowerState
 from distctl.cluster.record import SetPower
