@@ -19,6 +19,7 @@ NAMES = (
     "routing",
     "features",
     "sizes",
+    "idle",
     "serving",
     "unequal",
     "prefixes",

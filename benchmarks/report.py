@@ -17,6 +17,8 @@ ORDER = (
     "routing",
     "features",
     "sizes",
+    "idle",
+    "checks",
     "serving",
     "faults",
     "healing",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import uuid4
 
-from distctl.app.leasing import LEASE, Keeper
+from distctl.app.claiming import claim_nodes, let_go
+from distctl.app.leasing import Keeper
 from distctl.app.looking import look, new_facts
 from distctl.app.pins import pin_images
 from distctl.app.reaching import try_ways
@@ -17,7 +17,6 @@ from distctl.app.wishing import unfit, wish_of, without
 from distctl.cluster.record import (
     EVERYWHERE,
     AddEvent,
-    Adopt,
     Change,
     DropPin,
     Errand,
@@ -30,15 +29,14 @@ from distctl.cluster.record import (
     SetRevision,
     apply,
 )
-from distctl.cluster.snapshot import Owner, Snapshot
+from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
-from distctl.control.adopt import abandoned, adopted, adoption, intents_text, refuse_at_work, uncarried
-from distctl.control.claim import claim
+from distctl.control.adopt import adoption, refuse_at_work, uncarried
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.guarded import guarded
 from distctl.control.journal import journal
 from distctl.control.perform import Job
-from distctl.errors import DistctlError, NodeError
+from distctl.errors import NodeError
 from distctl.policy.diff import diff
 from distctl.policy.errands import patiences
 from distctl.policy.lives import count_name, gone
@@ -165,7 +163,8 @@ def carry_out(
     session.needs.fetch(prepared.plan)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
-    _claim(session, keeper, prepared, {*prepared.plan.nodes, *(told - away)})
+    nodes = {*prepared.plan.nodes, *(told - away)}
+    claim_nodes(session, keeper, prepared.record, prepared.snapshot, nodes)
     plan, words = manner.plan or uuid4().hex[:12], bool(manner.errands)
     try:
         outcomes = execute(
@@ -177,79 +176,16 @@ def carry_out(
             pressing=manner.pressing,
         )
     finally:
-        _let_go(keeper)
+        let_go(keeper)
     session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
     return outcomes
 
 
-@contextmanager
-def claimed(session: Session, keeper: Keeper, record: Record, places: set[str]) -> Iterator[None]:
-    """Places that are ours to change meanwhile. Raises as `carry_out` does."""
-    _take(session, keeper, record, places)
-    try:
-        yield
-    finally:
-        _let_go(keeper)
-
-
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
-    _claim(session, keeper, prepared, uncarried(prepared.record, prepared.snapshot))
-    _let_go(keeper)
-
-
-def _claim(session: Session, keeper: Keeper, prepared: Prepared, nodes: Iterable[str]) -> None:
-    """Claim some nodes, those that are adopted, and those that a run before never let go.
-
-    That run may only sleep: once it is followed everywhere, it can change nothing any more when it wakes.
-    """
-    taken = adopted(prepared.record, prepared.snapshot)
-    asleep = abandoned(prepared.record, prepared.snapshot)
-    _take(session, keeper, prepared.record, {*nodes, *taken, *asleep}, also=set(taken.values()))
-
-
-def _take(
-    session: Session, keeper: Keeper, record: Record, places: Iterable[str], *, also: Iterable[str] = ()
-) -> None:
-    """Claim those of some places that are ours, by the next generation; `keeper` has the claims then.
-
-    The generation goes into the record once the nodes carry it: where another copy of the record was quicker,
-    this one must not count as far as the other, or it would never learn what that one did. A process that
-    dies in between finds it on the nodes again.
-    """
-    names = session.ours(sorted(places))
-    if not names:
-        return
-    owner = _next_owner(session, record)
-    claims = claim(session.world, names, owner, also=also)
-    try:
-        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
-    except DistctlError:
-        claims.let_go(changed=False)
-        raise
-    keeper.claims = claims
-
-
-def _let_go(keeper: Keeper) -> None:
-    """Say on the claimed nodes that the work is done."""
-    claims, keeper.claims = keeper.claims, None
-    if claims is not None:
-        claims.let_go()
-
-
-def _next_owner(session: Session, record: Record) -> Owner:
-    """Who claims nodes now, with the generation after the record's."""
-    now = session.clock.now()
-    return Owner(
-        cluster=session.spec.cluster,
-        record=record.id,
-        generation=record.generation + 1,
-        by=session.author,
-        at=now,
-        until=now + LEASE,
-        intents=intents_text(record),
-        run=session.owner,
-    )
+    record, snapshot = prepared.record, prepared.snapshot
+    claim_nodes(session, keeper, record, snapshot, uncarried(record, snapshot))
+    let_go(keeper)
 
 
 def _job(session: Session, keeper: Keeper, prepared: Prepared, manner: Manner) -> Job:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from distctl.app.session import Session
 from distctl.cluster.lease import said
-from distctl.cluster.record import AddEvent, Event, Lease
+from distctl.cluster.record import AddEvent, Errand, ErrandState, Event, Lease, SetErrand
 from distctl.control.claim import Claims
 from distctl.errors import LeaseHeld
 
 LEASE = 30.0  # seconds; renewed every third of it while a command works
 PATIENCE = 120.0  # seconds that everybody waits for a pass of the controller
 CONTROLLER = "controller: "  # what the reason of a lease for such a pass begins with
-RETRY = 1.0  # seconds between two tries for a lease that somebody holds
+RETRY = 0.25  # seconds between two tries for a lease that somebody holds
 
 
 @dataclass(slots=True)
@@ -97,27 +98,40 @@ def leased(
 def _acquired(
     session: Session, reason: str, wait: float, patience: float, say: Callable[[str], None]
 ) -> Lease:
-    """The lease, once nobody else has it; see `leased`."""
-    begun, told = time.monotonic(), False
+    """The lease, once nobody else has it; see `leased`. A controller's pass makes room for whoever waits."""
+    begun = time.monotonic()
     dead: Lease | None = None
-    while True:
-        try:
-            lease = session.store.acquire(session.owner, reason, seconds=LEASE)
-            break
-        except LeaseHeld as error:
-            if dead is None and (dead := _dead(session)):
-                session.store.release(dead)
-                continue
-            longest = max(wait, patience if _passing_by(session) else 0.0)
-            if time.monotonic() >= begun + longest:
-                raise
-            if not told:
-                say(f"waiting for the lease: {error.message}")
-                told = True
-            session.clock.sleep(RETRY)
+    knock: Errand | None = None
+    try:
+        while True:
+            try:
+                lease = session.store.acquire(session.owner, reason, seconds=LEASE)
+                break
+            except LeaseHeld as error:
+                if dead is None and (dead := _dead(session)):
+                    session.store.release(dead)
+                    continue
+                longest = max(wait, patience if _passing_by(session) else 0.0)
+                if time.monotonic() >= begun + longest:
+                    raise
+                if knock is None:
+                    say(f"waiting for the lease: {error.message}")
+                    knock = _knock(session, reason)
+                session.clock.sleep(RETRY)
+    finally:
+        if knock is not None:
+            session.store.commit(None, [SetErrand(replace(knock, state=ErrandState.WITHDRAWN))])
     if dead is not None:
         _tell_of(session, lease, dead, say)
     return lease
+
+
+def _knock(session: Session, reason: str) -> Errand:
+    """Let a controller know that somebody waits. It is no right to anything, and needs no lease."""
+    now = session.clock.now()
+    knock = Errand(uuid4().hex[:12], "", reason, session.author, now, state=ErrandState.KNOCKS)
+    session.store.commit(None, [SetErrand(knock)])
+    return knock
 
 
 def _tell_of(session: Session, lease: Lease, dead: Lease, say: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from distctl.app.told_steps import Tale, tale
 from distctl.cluster.record import Errand, ErrandState, SetErrand
 from distctl.control.execute import Outcome
 from distctl.errors import BrokenOff, DistctlError, Interrupted, LeaseHeld, StoreError
-from distctl.policy.errands import in_order
+from distctl.policy.errands import FRESH, in_order
 
 GOES_ON = (BrokenOff, Interrupted, LeaseHeld, StoreError)  # the next pass, or the command itself, goes on
 
@@ -85,11 +85,13 @@ class Service:
 def served(session: Session, keeper: Keeper) -> Iterator[Service]:
     """Take what is asked for now. At the end it is done, refused with an error, or left to the next pass."""
     now, plan = session.clock.now(), uuid4().hex[:12]
-    found = in_order(session.store.load().errands.values())
+    known = in_order(session.store.load().errands.values())
+    found = [errand for errand in known if errand.open]
+    stale = [replace(e, state=ErrandState.WITHDRAWN) for e in known if not e.open and now - e.since > FRESH]
     taken = tuple(replace(e, begun=e.begun or now, plans=(*e.plans, plan)) for e in found)
     session.attended = bool(taken)  # somebody waits for the servers that start
-    if taken:
-        session.store.commit(keeper.lease.token, [SetErrand(errand) for errand in taken])
+    if taken or stale:
+        session.store.commit(keeper.lease.token, [SetErrand(errand) for errand in (*taken, *stale)])
     service = Service(session, keeper, plan, taken)
     try:
         yield service

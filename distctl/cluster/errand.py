@@ -9,11 +9,18 @@ from distctl.cluster.snapshot import Instant
 
 
 class ErrandState(str, Enum):
-    """How far an errand is. One that is open waits for a pass, or a pass is at it."""
+    """How far an errand is. One that is open waits for a pass, or a pass is at it.
 
+    One that knocks asks for nothing yet: its command waits for the lease, to write what it wants.
+    """
+
+    KNOCKS = "knocks"
     OPEN = "open"
     DONE = "done"  # a pass has carried it out, or found that it cannot be
     WITHDRAWN = "withdrawn"  # no controller was there any more: its command carries it out itself
+
+
+OVER = (ErrandState.DONE, ErrandState.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,11 @@ class Errand:
     begun: Instant = 0.0
     plans: tuple[str, ...] = ()
     outcome: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.state in OVER
 
     @property
     def open(self) -> bool:

@@ -317,7 +317,7 @@ def _(change: SetPower, record: Record) -> Record:
 @_after.register
 def _(change: SetErrand, record: Record) -> Record:
     errands = _without(record.errands, change.errand.id)
-    if change.errand.open:
+    if not change.errand.over:
         errands[change.errand.id] = change.errand
     return replace(record, errands=errands)
 

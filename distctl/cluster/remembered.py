@@ -182,7 +182,7 @@ class Record:
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
     sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
     powers: Mapping[str, Power] = field(default_factory=dict)  # by node, of those that are turned off and on
-    errands: Mapping[str, Errand] = field(default_factory=dict)  # by id: those that are open
+    errands: Mapping[str, Errand] = field(default_factory=dict)  # by id: those that are not over
     # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
     serial: int = field(default=0, compare=False)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from distctl.cluster.record import Errand, Record
+from distctl.cluster.record import Errand, ErrandState, Record
 from distctl.cluster.snapshot import Instant
 from distctl.policy.decision import Decision
 
+FRESH = 10.0  # seconds for which one that knocks is let in before another pass begins
 SUBJECT = "errand "  # what the subject of a decision or need for one begins with
 
 
@@ -31,7 +32,14 @@ class Patience:
 
 def needs(record: Record) -> dict[str, str]:
     """By subject: what is asked for and not carried out yet, with why, the oldest first. Pure."""
-    return {f"{SUBJECT}{e.id}": f"{e.words}: asked for by {e.by}" for e in in_order(record.errands.values())}
+    found = in_order(errand for errand in record.errands.values() if errand.open)
+    return {f"{SUBJECT}{errand.id}": f"{errand.words}: asked for by {errand.by}" for errand in found}
+
+
+def knocks(record: Record, now: Instant) -> dict[str, str]:
+    """By subject: the commands that wait for the lease just now, so that no pass should have it. Pure."""
+    found = [e for e in record.errands.values() if e.state is ErrandState.KNOCKS and now - e.since < FRESH]
+    return {f"{SUBJECT}{e.id}": f"{e.by} waits with `{e.words}`" for e in in_order(found)}
 
 
 def asked(record: Record) -> list[Decision]:

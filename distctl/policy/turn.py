@@ -45,13 +45,15 @@ class Turn:
 
 def turn(memory: Memory, seen: Seen) -> Turn:
     """What is to be done now, each with its reason, and what is remembered. Pure; called for each look."""
+    knocks, busy = errands.knocks(seen.record, seen.now), seen.busy
+    seen = replace(seen, busy=busy or bool(knocks))  # no pass begins before somebody's who wants the lease
     found = healing.visit(memory.ward, seen.spec, seen.record, seen.snapshot)
     kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
     scaling, counts = autoscale(memory.scaling, seen)
     cordons, closed = cordon(memory.cordons, seen)
     idleness, turned, switched = power(memory.idleness, seen)
-    wanted = urgent(found, scaling.waking, errands.needs(seen.record))
-    press = pressing(memory.pressing, wanted, busy=seen.busy, due=lambda s: keeping.due(kept, s, seen.now))
+    wanted = urgent(found, scaling.waking, {**errands.needs(seen.record), **knocks})
+    press = pressing(memory.pressing, wanted, busy=busy, due=lambda s: keeping.due(kept, s, seen.now))
     remembered = Memory(kept, found.ward, scaling, cordons, idleness, press)
     asked = [] if seen.busy else errands.asked(seen.record)
     return Turn(remembered, (*asked, *due, *counts, *closed, *turned), (*found.news, *switched))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, select
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
+from distctl.cluster.errand import OVER
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -71,7 +72,7 @@ def record(connection: Connection) -> r.Record:
         keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
         sized={row["model"]: _sized(row) for row in _rows(connection, schema.sized)},
         powers={row["node"]: _power(row) for row in _rows(connection, schema.powers)},
-        errands={row["id"]: _errand(row) for row in _rows(connection, _open_errands())},
+        errands={row["id"]: _errand(row) for row in _rows(connection, _errands())},
     )
 
 
@@ -115,8 +116,9 @@ def errand(connection: Connection, id: str) -> r.Errand | None:
     return next((_errand(row) for row in _rows(connection, query)), None)
 
 
-def _open_errands() -> Select[Any]:
-    return select(schema.errands).where(schema.errands.c.state == r.ErrandState.OPEN.value)
+def _errands() -> Select[Any]:
+    """Those that are not over."""
+    return select(schema.errands).where(schema.errands.c.state.not_in([state.value for state in OVER]))
 
 
 def loads(connection: Connection, since: Instant) -> tuple[r.Load, ...]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, and_, case, delete, func, insert, sele
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
+from distctl.cluster.errand import OVER
 from distctl.cluster.serial import alters, counts
 from distctl.cluster.spec import ServerId
 
@@ -60,7 +61,7 @@ def prune(connection: Connection, changes: Sequence[r.Change], keep: int) -> Non
 def _prune_errands(connection: Connection) -> None:
     """Forget all but the newest that are over."""
     table = schema.errands
-    over = table.c.state != r.ErrandState.OPEN.value
+    over = table.c.state.in_([state.value for state in OVER])
     newest = select(table.c.id).where(over).order_by(table.c.since.desc(), table.c.id).limit(ERRANDS)
     connection.execute(delete(table).where(over, table.c.id.not_in(newest)))
 

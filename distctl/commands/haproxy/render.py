@@ -177,7 +177,8 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             living={name: digest_of(text) for name, text in living(view).items()},
             offset=BEHIND,
             limit=_limit,
-            own_socket=f"{JAIL}/admin.sock" if view.drops_root else "admin.sock",
+            own_socket=_worker_file(view, "admin.sock"),
+            successor=_worker_file(view, "successor.sock"),
             secure=_secure(view, names),
             KEYS=KEYS,
             JAIL=JAIL,
@@ -193,6 +194,11 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             weight=_weight,
         )
     )
+
+
+def _worker_file(view: RouterView, name: str) -> str:
+    """A file as its workers find it."""
+    return f"{JAIL}/{name}" if view.drops_root else name
 
 
 def _bind(address: str, port: int) -> str:

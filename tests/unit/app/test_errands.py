@@ -8,13 +8,15 @@ import pytest
 from rehearsal import Operator, Rehearsal, model, node, places, spec
 
 from distctl.app.change import carry_out, prepare, with_changes
-from distctl.app.errands import Request, asking, carried, executor
+from distctl.app.errands import Request, asking, carried, executor, goes_on
 from distctl.app.leasing import CONTROLLER, leased
+from distctl.app.router_wishes import places_of
 from distctl.app.serving import served
 from distctl.app.wishes import intent_changes, parse_scale, scale_changes
-from distctl.cluster.record import Change, ErrandState
+from distctl.cluster.record import Change, Errand, ErrandState, SetErrand
 from distctl.control.execute import Outcome, State
 from distctl.errors import BrokenOff, DrainExpired, Interrupted, Refused
+from distctl.policy.errands import knocks
 from distctl.testing import FakeClock
 
 LEADER = "controller@desk:1"
@@ -287,4 +289,47 @@ def test_commands_wait_for_each_other_where_each_has_the_lease_for_a_moment() ->
     scene.clock.turns = [lambda: None] * 5 + [scene.serve] * 5
     scene.scale("digits=1")
     assert scene.said[0].startswith("waiting for the lease: bob@desk:7 has been changing this cluster")
-    assert scene.errands == [ErrandState.DONE]
+    assert scene.errands == [ErrandState.WITHDRAWN, ErrandState.DONE]  # the first one only knocked
+
+
+def test_a_command_that_waits_for_a_pass_knocks_until_it_has_the_lease() -> None:
+    scene = Scene()
+    lease = scene.store.acquire(LEADER, f"{CONTROLLER}drain b", seconds=60)
+    knocking: list[str] = []
+
+    def makes_room() -> None:
+        knocking.extend(knocks(scene.store.record, scene.clock.now()).values())
+        scene.store.release(lease)
+
+    scene.clock.turns = [lambda: None, makes_room, scene.serve]
+    scene.scale("digits=1")
+    assert knocking == [f"{scene.session.author} waits with `a command`"]
+    assert knocks(scene.store.record, scene.clock.now()) == {}
+
+
+def test_one_that_knocked_and_died_is_forgotten_by_the_next_pass() -> None:
+    scene = Scene()
+    old = Errand("k", "", "drain a", "ann@desk", scene.clock.now(), state=ErrandState.KNOCKS)
+    scene.store.commit(None, [SetErrand(old)])
+    scene.serve()
+    assert scene.errands == [ErrandState.WITHDRAWN]
+    assert scene.store.record.errands == {}
+
+
+@pytest.mark.parametrize("words", [[], ["main"], ["main@lb"], ["main=1"], ["1"], ["auto"], ["main=auto"]])
+def test_the_options_of_a_command_for_routers_are_for_their_places(words: list[str]) -> None:
+    assert places_of(Scene(leads=False).session, words) == ("lb",)
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "back"),
+    [
+        ("drain", "drain a b", "distctl undrain a b"),
+        ("scale", "scale digits=3 xray=auto", "distctl scale digits=auto xray=auto"),
+        ("router scale", "router scale 1", "distctl router scale auto"),
+        ("router stop", "router stop main@lb", "distctl router launch main@lb"),
+        ("power off", "power off a", "distctl power on a"),
+    ],
+)
+def test_every_command_says_what_takes_it_back(what: str, words: str, back: str) -> None:
+    assert f"`{back}` takes it back" in goes_on(Errand("e", what, words))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from rehearsal import model, node, spec
 
-from distctl.cluster.record import Errand, Known, Record
+from distctl.cluster.record import Errand, ErrandState, Known, Record
 from distctl.cluster.snapshot import ServerSight, Silence, Snapshot
 from distctl.cluster.spec import ServerId
 from distctl.policy.decision import Decision, Ended, Seen
-from distctl.policy.errands import Patience, patiences
+from distctl.policy.errands import FRESH, Patience, patiences
 from distctl.policy.pressing import Pressing, pressing
 from distctl.policy.turn import Memory, Turn, ended, turn
 from distctl.policy.upkeep import CLUSTER
@@ -126,3 +126,15 @@ def test_what_is_asked_for_is_due_at_once_and_makes_room_for_itself() -> None:
     assert watched.look(busy=True).memory.pressing.why == said
     assert said in [decision.reason for decision in watched.look().decisions]
     assert watched.look(busy=True).memory.pressing.why == ""
+
+
+def test_who_waits_for_the_lease_ends_a_pass_and_is_let_in_before_the_next_one() -> None:
+    watched = Watched()
+    watched.look()
+    knock = Errand("k", "", "undrain a", by="ann@desk", since=watched.at, state=ErrandState.KNOCKS)
+    watched.record = replace(watched.record, errands={"k": knock})
+    assert watched.look(busy=True).memory.pressing.why == "ann@desk waits with `undrain a`"
+    watched.end((), broken=True)
+    turns = [watched.look() for _ in range(int(FRESH) + 2)]
+    assert not turns[0].decisions
+    assert turns[-1].decisions, "one that never comes is not waited for"
