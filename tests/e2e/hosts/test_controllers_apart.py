@@ -135,8 +135,6 @@ def test_the_other_one_ends_what_was_begun_and_the_one_that_returns_changes_noth
     under.report.require_whole()
     name = request.node.callspec.id
     figure(f"{name}: the other leads after {took:.1f} s, whole after {healed:.1f} s; {under.report}")
-    starts = [text for desk in apart.desks for text in desk.said("step") if "gpu01 start server" in text]
-    print("\n".join(starts))
     assert took < AIM
 
 
