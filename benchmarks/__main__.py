@@ -25,6 +25,7 @@ NAMES = (
     "prefixes",
     "faults",
     "healing",
+    "waking",
     "pushing",
     "nothing",
     "provisioning",

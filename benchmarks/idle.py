@@ -20,7 +20,7 @@ from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import ServerId
 from distctl.policy.checks import check_times
 
-FEW, MANY = 500, 2500  # connections; what one of them costs is the slope between the two
+FEW, MANY = 1000, 4000  # connections; what one of them costs is the slope between the two
 NODES, MODELS = 12, 20
 FIRST = PORTS + 1000  # ports of what is here
 KIB = 1024
@@ -50,7 +50,7 @@ def _connections(work: Work) -> Section:
     )
     tls = self_signed(work.folder)
     trust = ssl.create_default_context(cadata=tls.certificate)
-    wanted = replace(view("idle", FIRST), maxconn=2 * MANY)
+    wanted = replace(view("idle", FIRST), maxconn=MANY + 100)
     kinds: dict[str, tuple[RouterView, Open]] = {
         "opened, nothing said": (wanted, _opened),
         "HTTP/1.1, kept after an answer": (wanted, _answered),
@@ -65,7 +65,10 @@ def _connections(work: Work) -> Section:
             each = [_each(work.folder / f"{name}-{n}", router_view, opened) for n in range(work.rounds)]
             section.rows.append([name, spread(each, 1)])
             say(f"{name}: {spread(each, 1)} KiB")
-    section.notes.append("Clients' side only: an idle client holds no connection to a server.")
+    section.notes.append(
+        "HAProxy's memory alone, without the kernel's. An idle client holds no connection to a server, and "
+        "its buffers are given back after each answer. With TLS most of it is OpenSSL's."
+    )
     return section
 
 

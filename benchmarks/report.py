@@ -22,6 +22,7 @@ ORDER = (
     "serving",
     "faults",
     "healing",
+    "waking",
     "provisioning",
     "nothing",
     "pushing",

@@ -166,9 +166,10 @@ def carry_out(
     nodes = {*prepared.plan.nodes, *(told - away)}
     claim_nodes(session, keeper, prepared.record, prepared.snapshot, nodes)
     plan, words = manner.plan or uuid4().hex[:12], bool(manner.errands)
+    job = _job(session, keeper, prepared, manner)
     try:
         outcomes = execute(
-            _job(session, keeper, prepared, manner),
+            job,
             prepared.plan,
             watch=journal(session.store, session.clock, keeper.lease.token, plan, watch, words=words),
             renew=keeper.renew,
@@ -176,6 +177,7 @@ def carry_out(
             pressing=manner.pressing,
         )
     finally:
+        job.routing.withdraw()
         let_go(keeper)
     session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
     return outcomes

@@ -145,7 +145,8 @@ def _router(seen: Seen, router: RouterId) -> str:
     for model, server, slot in sight.slots:
         replica = seen.record.replica(server, model)
         wanted = replica.slot if replica else SlotState.OFF
-        if slot.state is not wanted:
+        announced = seen.busy and (slot.state, wanted) == (SlotState.DRAIN, SlotState.OFF)
+        if slot.state is not wanted and not announced:  # a pass under way has it join soon
             return f"router {router}: slot {server} of {model} is {slot.state.value}, not {wanted.value}"
     return ""
 

@@ -39,7 +39,7 @@ BEHIND = 50  # ms that a waiting request stands behind for each request that its
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
 VISIBLE = 16 * 1024  # bytes of a large body that are read before a server is chosen
 HOLD_PAUSE = (
-    200  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
+    100  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
 )
 SLOW_START = 10  # seconds in which a server that came up is given its whole share: caches and clocks are cold
 CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up

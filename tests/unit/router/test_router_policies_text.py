@@ -130,7 +130,7 @@ def test_what_may_be_sent_again_is_no_sequence(suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("checks", "time", "tries"),
-    [(CheckTimes(), 60, "300"), (CheckTimes(), 0.1, "1"), (CheckTimes(connect=1200), 60, "60")],
+    [(CheckTimes(), 60, "600"), (CheckTimes(), 0.1, "1"), (CheckTimes(connect=1200), 60, "60")],
     ids=["near", "at least one", "far: HAProxy waits a second at most"],
 )
 def test_held_request_tries_as_often_as_it_may_wait(checks: CheckTimes, time: float, tries: str) -> None:
