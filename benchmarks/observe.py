@@ -81,8 +81,8 @@ def measure(work: Work) -> Section:
         section.figures |= {f"share_{servers}": best["share"], f"memory_{servers}": best["memory"]}
         if best["silent"]:
             section.notes.append(
-                f"Among {servers:,} servers some were never answered in time on this machine: that row does not "
-                "say what watching them costs."
+                f"Of {servers:,} servers some had no answer in time on this machine: that row does not say "
+                "what watching them costs."
             )
         if servers == 1000:
             section.aims.append(Aim("share of a core for 1,000 servers", HALF, best["share"]))
