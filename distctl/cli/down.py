@@ -47,6 +47,6 @@ def down(
                 drain_seconds=seconds(timeout),
                 intents=down_changes(session),
             )
-            if plan.empty and not wants_json(output):
+            if plan.empty and not plan.skipped and not wants_json(output):
                 note("Nothing to do: nothing of this cluster is there.", "green")
             finish("down", prepared, outcomes, output)

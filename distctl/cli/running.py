@@ -153,7 +153,7 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
         if skip.why in told:
             continue
         note(f"error: {skip.text}", "bold red")
-        note(f"next: distctl doctor --limit {skip.node}")
+        note(f"next: {skip.hint or f'distctl doctor --limit {skip.node}'}")
     for error in errors:
         problem(error)
     raise typer.Exit(code)

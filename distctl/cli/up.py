@@ -62,6 +62,8 @@ def up(
             note(f"warning: {event.text}", "bold red")
         for weight in weigh(session, keeper, prepared.snapshot) if limit == "*" else ():
             note(told(weight))
+        for power in (found for _, found in sorted(prepared.record.powers.items()) if found.shut):
+            note(f"{power.node}: {power.said}; it is brought in line once it is on")
         if prepared.plan.empty and not wants_json(output):
             note("Nothing to do: the cluster is what the inventory says.", "green")
         finish("up", prepared, outcomes, output)
