@@ -120,10 +120,12 @@ def prepare(
     wish = wish_of(session, record, usable, prune=prune, awaited=awaited)
     plan = diff(wish, record, usable)
     found = Prepared(plan, wish, record, snapshot, troubles=tuple(troubles.values()))
-    return _with_ways(found, session, keeper, prune=prune)
+    return with_ways(found, session, keeper, prune=prune)
 
 
-def _with_ways(prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool) -> Prepared:
+def with_ways(
+    prepared: Prepared, session: Session, keeper: Keeper | None, *, prune: bool = False
+) -> Prepared:
     """Try the ways that the plan depends on: a router checks its servers as sharply as they are near."""
     tried = try_ways(session, ways(prepared.plan, session.spec, prepared.record.shut))
     measured: list[Change] = []

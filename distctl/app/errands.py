@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from distctl.app.change import Manner, Prepared, carry_intents, carry_out, prepare
+from distctl.app.change import Manner, Prepared, carry_intents, carry_out, prepare, with_ways
 from distctl.app.leasing import Keeper, leased
 from distctl.app.preconditions import refuse
 from distctl.app.session import Session
@@ -96,6 +96,7 @@ def carried(
     if executor(session) is not None:
         return _handed_over(session, keeper, request, watch=watch, say=say)
     session.store.commit(keeper.lease.token, request.changes)
+    prepared = with_ways(prepared, session, keeper)  # what the wish leads to depends on others than before
     if prepared.plan.empty:
         carry_intents(session, keeper, prepared)
         return ()
