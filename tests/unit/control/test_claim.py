@@ -1,6 +1,7 @@
 """Nodes are made ours before anything is changed: the first one decides between two operators."""
 
 from dataclasses import replace
+from queue import Queue
 from threading import Event
 from types import SimpleNamespace
 from typing import cast
@@ -83,41 +84,46 @@ def test_nothing_to_claim_is_nothing_done() -> None:
     assert found.calls.changes == []
 
 
-def noted(found: FakeCluster) -> tuple[World, list[tuple[str, float]]]:
-    """The same world, and which renewals come to its nodes; `b` answers none of them before it is let go."""
+def noted(found: FakeCluster) -> tuple[World, Queue[tuple[str, float]], Event]:
+    """The same world, the renewals that begin at its nodes, and what `b` waits for in each of its own."""
     whole = world(found)
-    renewals: list[tuple[str, float]] = []
-    slow = Event()
+    renewals: Queue[tuple[str, float]] = Queue()
+    answers = Event()
 
     def node_of(name: str) -> NodePort:
         real = whole.node(name)
 
         def renew(until: float) -> None:
-            renewals.append((name, until))
+            renewals.put((name, until))
             if name == "b":
-                slow.wait(0.2)
+                answers.wait(20)
 
         return cast("NodePort", SimpleNamespace(claim=real.claim, release=real.release, renew=renew))
 
-    return replace(whole, node=node_of), renewals
+    return replace(whole, node=node_of), renewals, answers
 
 
 def test_claims_are_renewed_once_a_third_of_their_time_has_gone() -> None:
     found = cluster()
-    noting, renewals = noted(found)
+    noting, renewals, answers = noted(found)
+    answers.set()
     claims = claim(noting, NAMES, replace(OURS, at=69.0))
     claims.renew(78.0)
-    assert renewals == []
+    assert renewals.empty()
     claims.renew(80.0)
+    begun = sorted(renewals.get(timeout=20) for _ in NAMES)
+    assert begun == [("a", 110.0), ("b", 110.0), ("c", 110.0)]
     assert claims.let_go() == []  # waits for what is under way
-    assert sorted(renewals) == [("a", 110.0), ("b", 110.0), ("c", 110.0)]
     assert [m.owner.until for m in found.machines.values() if m.owner] == [0.0] * 3
 
 
 def test_a_node_whose_renewal_goes_on_is_left_out_and_delays_nobody() -> None:
-    noting, renewals = noted(cluster())
+    noting, renewals, answers = noted(cluster())
     claims = claim(noting, NAMES, replace(OURS, at=69.0))
     claims.renew(80.0)
+    begun = [renewals.get(timeout=20) for _ in NAMES]
     claims.renew(91.0)
+    answers.set()
     claims.let_go()
-    assert [until for name, until in renewals if name == "b"] == [110.0]
+    begun += [renewals.get() for _ in range(renewals.qsize())]
+    assert [until for name, until in begun if name == "b"] == [110.0]
