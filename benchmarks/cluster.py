@@ -87,12 +87,14 @@ def local_cluster(
     base: int = PORTS,
     models: Mapping[str, Path] | None = None,
     lean: bool = False,
+    counts: str = "",
 ) -> Iterator[LocalCluster]:
     """Bring a cluster up below `folder`, every model on every node; taken down at the end.
 
+    `counts` says of every model how many replicas it has, as the inventory does, instead.
     `lean` adds a router of that name that keeps only small requests for a second try, five ports on.
     """
-    cluster = write_inventory(folder, nodes=nodes, base=base, models=models, lean=lean)
+    cluster = write_inventory(folder, nodes=nodes, base=base, models=models, lean=lean, counts=counts)
     say(f"bringing up {len(nodes)} nodes on this machine")
     try:
         cluster.cli("up", "-y")
@@ -111,21 +113,24 @@ def write_inventory(
     base: int = PORTS,
     models: Mapping[str, Path] | None = None,
     lean: bool = False,
+    counts: str = "",
 ) -> LocalCluster:
     """The cluster's file alone; nothing runs yet."""
     cluster = LocalCluster(folder, base, tuple(nodes))
     folder.mkdir(parents=True, exist_ok=True)
-    cluster.inventory.write_text(_inventory(cluster, models or {"floats": MODELS / "floats"}, lean))
+    models = models or {"floats": MODELS / "floats"}
+    counts = counts or f"replicas: {len(cluster.nodes)}"
+    cluster.inventory.write_text(_inventory(cluster, models, lean, counts))
     return cluster
 
 
-def _inventory(cluster: LocalCluster, models: Mapping[str, Path], lean: bool) -> str:
+def _inventory(cluster: LocalCluster, models: Mapping[str, Path], lean: bool, counts: str) -> str:
     lines = ["version: 1", "cluster: bench", f"directory: {cluster.folder / 'nodes'}", "nodes:"]
     for name, (http, _) in zip(cluster.nodes, cluster.servers, strict=True):
         lines.append(f"  {name}: {{connection: local, servers: {{ports: {http}}}}}")
     lines.append("models:")
     for model, source in models.items():
-        lines.append(f"  {model}: {{source: {source}, replicas: {len(cluster.nodes)}}}")
+        lines.append(f"  {model}: {{source: {source}, {counts}}}")
     http, grpc = cluster.router
     ports = f"{{http: {http}, grpc: {grpc}, metrics: {http + 2}}}"
     place = f"on: [{cluster.nodes[0]}], address: 127.0.0.1"

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 
 SERVERS = 8
 CONVERSATIONS = 4000
@@ -57,6 +58,9 @@ def trace(seed: int = 7) -> list[Turn]:
     return sorted(found, key=lambda turn: turn.at)
 
 
+Change = tuple[int, int, int]  # of a server's requests in flight, tokens being computed, tokens held
+
+
 @dataclass(slots=True)
 class Server:
     """What one server remembers and does."""
@@ -64,6 +68,20 @@ class Server:
     remembered: OrderedDict[str, int] = field(default_factory=OrderedDict)
     tokens: int = 0
     in_flight: int = 0
+    computing: int = 0  # tokens of prompts whose first answer has not come yet, without what is remembered
+    held: int = 0  # tokens of prompts and answers in flight
+
+    def knows(self, turn: Turn) -> int:
+        """The tokens of the prompt that it remembers; nothing changes."""
+        known = takewhile(lambda piece: piece[0] in self.remembered, turn.pieces)
+        return sum(size for _, size in known)
+
+    def add(self, change: Change) -> None:
+        """Begin a request, or end a part of it."""
+        in_flight, computing, held = change
+        self.in_flight += in_flight
+        self.computing += computing
+        self.held += held
 
     def take(self, turn: Turn) -> int:
         """The tokens of the prompt that it remembers: of the pieces from the first until one is missing."""
@@ -149,18 +167,20 @@ class Outcome:
 def simulate(turns: Sequence[Turn], choose: Choose) -> Outcome:
     """Send every turn where a policy says."""
     servers = [Server() for _ in range(SERVERS)]
-    ends: list[tuple[float, int]] = []
+    ends: list[tuple[float, int, Change]] = []
     hits = tokens = 0
     imbalance = waits = 0.0
     for number, turn in enumerate(turns):
         while ends and ends[0][0] <= turn.at:
-            servers[heapq.heappop(ends)[1]].in_flight -= 1
+            _, server, change = heapq.heappop(ends)
+            servers[server].add(change)
         chosen = choose(turn, servers, number)
         size = sum(tokens for _, tokens in turn.pieces)
         hit = servers[chosen].take(turn)
-        servers[chosen].in_flight += 1
-        wait = (size - hit) * PREFILL
-        heapq.heappush(ends, (turn.at + wait + ANSWER_TOKENS * DECODE, chosen))
+        wait, held = (size - hit) * PREFILL, size + ANSWER_TOKENS
+        servers[chosen].add((1, size - hit, held))
+        heapq.heappush(ends, (turn.at + wait, chosen, (0, hit - size, 0)))
+        heapq.heappush(ends, (turn.at + wait + ANSWER_TOKENS * DECODE, chosen, (-1, 0, -held)))
         in_flight = [server.in_flight for server in servers]
         imbalance += max(in_flight) * len(servers) / sum(in_flight)
         hits, tokens, waits = hits + hit, tokens + size, waits + wait

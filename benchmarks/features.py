@@ -73,7 +73,7 @@ def features(tls: Tls) -> dict[str, Feature]:
 
 def run(work: Work) -> list[Section]:
     """Every router in turn, round after round."""
-    wanted = features(_self_signed(work.folder))
+    wanted = features(self_signed(work.folder))
     found: dict[str, list[Measured]] = {}
     with answering(work.folder), ExitStack() as stack:
         plain = plain_haproxy(str(bundled_executable()), SERVERS, work.folder / "plain", PORTS + 935)
@@ -88,11 +88,12 @@ def run(work: Work) -> list[Section]:
     return [_section(work, wanted, found)]
 
 
-def _self_signed(folder: Path) -> Tls:
+def self_signed(folder: Path) -> Tls:
     """A certificate of the kind that most have: elliptic curves."""
     files = [folder / "router.crt", folder / "router.key"]
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command([*words, "-subj", "/CN=127.0.0.1", "-out", files[0], "-keyout", files[1]], timeout=30)
+    words += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command([*words, "-out", files[0], "-keyout", files[1]], timeout=30)
     return Tls(*(file.read_text() for file in files))
 
 

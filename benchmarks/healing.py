@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +15,9 @@ from pathlib import Path
 
 from benchmarks.clients import Clients, Tally
 from benchmarks.cluster import LocalCluster, local_cluster
+from benchmarks.controlled import Controller
 from benchmarks.peers import Target, nginx, ours
-from benchmarks.work import Aim, Section, Work, distctl, environment, median, say, spread
+from benchmarks.work import Aim, Section, Work, median, say, spread
 
 LONGEST = 20.0  # seconds after which a fault counts as one that lasts
 SETTLE = 3.0  # seconds in which every check sees a server that came back
@@ -179,57 +178,22 @@ def _aim(section: Section, fault: Fault, healed: list[float], start: float) -> N
 
 
 @contextmanager
-def _controllers(cluster: LocalCluster, folder: Path) -> Iterator[tuple[_Controller, _Controller]]:
+def _controllers(cluster: LocalCluster, folder: Path) -> Iterator[tuple[Controller, Controller]]:
     """One that leads, and one that stands by."""
-    leader = _Controller(cluster, folder / "leader.jsonl")
+    leader = Controller(cluster, folder / "leader.jsonl")
     try:
         leader.wait("nothing is to be done")
-        second = _Controller(cluster, folder / "second.jsonl")
+        second = Controller(cluster, folder / "second.jsonl")
         try:
             second.wait("stands by")
             yield leader, second
         finally:
-            second.end()
+            second.close()
     finally:
-        leader.end()
+        leader.close()
 
 
-class _Controller:
-    """A `distctl controller run` with what it says."""
-
-    def __init__(self, cluster: LocalCluster, log: Path) -> None:
-        self._log = log
-        with log.open("w") as sink:
-            self.process = subprocess.Popen(
-                [*distctl(), "controller", "run", "-o", "json", "-i", str(cluster.inventory)],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env=environment(),
-            )
-
-    def wait(self, words: str, seconds: float = 60.0) -> float:
-        """Seconds until it has said something. Raises RuntimeError."""
-        begun = time.monotonic()
-        while not any(words in line["text"] for line in self._said()):
-            if time.monotonic() - begun > seconds:
-                raise RuntimeError(f"the controller did not say {words!r}")
-            time.sleep(0.02)
-        return time.monotonic() - begun
-
-    def _said(self) -> list[Mapping[str, str]]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-    def end(self) -> None:
-        """Stop it, if it runs."""
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
-        self.process.kill()
-        self.process.wait()
-
-
-def _lead(section: Section, leader: _Controller, second: _Controller) -> None:
+def _lead(section: Section, leader: Controller, second: Controller) -> None:
     """The time until another controller leads."""
     leader.process.kill()
     took = second.wait("this controller leads")

@@ -31,6 +31,7 @@ from distctl.policy.decision import Decision, Ended, Seen
 from distctl.testing.many import MODELS, address
 
 WARM = 6.0  # seconds that are not counted: imports, first connections
+EACH = 1 / 200  # of them more for each server: everybody is asked for everything at first
 
 
 class Watched(Controller):
@@ -45,9 +46,12 @@ class Watched(Controller):
         seen = super().look()
         self.looks.append(time.perf_counter() - begun)
         if seen is not None:
-            self.ages.append(time.time() - min(s.at for s in seen.snapshot.servers.values()))
+            self.ages.append(time.time() - min(self._asked_at(seen)))
             self.silent = sum(bool(sight.error) for sight in seen.snapshot.servers.values())
         return seen
+
+    def _asked_at(self, seen: Seen) -> list[float]:
+        return [sight.at for sight in seen.snapshot.servers.values() if sight.at] or [time.time()]
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         """Nothing."""
@@ -91,7 +95,8 @@ def main(folder: str, servers: str, port: str, seconds: str) -> None:
     """Watch for some seconds and print the cost."""
     inventory = inventory_of(Path(folder), int(servers), int(port))
     remember(inventory)
-    end = [time.monotonic() + WARM + float(seconds)]
+    warm = WARM + int(servers) * EACH
+    end = [time.monotonic() + warm + float(seconds)]
     said: list[str] = []
     controller = Watched(
         inventory,
@@ -103,7 +108,7 @@ def main(folder: str, servers: str, port: str, seconds: str) -> None:
     with closing(controller), ThreadPoolExecutor(THREADS + 1) as pool:
         loop = Loop(controller, SystemClock(), controller._say, controller._stopping, pool)
         running = pool.submit(loop.run)
-        time.sleep(WARM)
+        time.sleep(warm)
         controller.looks, controller.ages = [], []
         before, began = time.process_time(), time.monotonic()
         running.result()

@@ -28,6 +28,7 @@ machine said, and the next command to run. The command line catches `DistctlErro
     ├── StoreError              1   the record cannot be read or written
     │   ├── StoreDamaged        1
     │   └── StoreNewer          1
+    ├── BrokenOff               1   a controller's pass ended for a need that is more urgent
     └── Interrupted       130/143   SIGINT or SIGTERM; the lease was released
 
 The exit codes are part of the interface: see docs/exit-codes.md.
@@ -189,6 +190,10 @@ class StoreDamaged(StoreError):
 
 class StoreNewer(StoreError):
     """The record was written by a newer distctl; it was left as it is."""
+
+
+class BrokenOff(DistctlError):
+    """Something more urgent came up: what was begun stays in the record, and the next pass takes both."""
 
 
 class Interrupted(DistctlError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from distctl.cluster.content import Archive, Folder
-from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.record import Change, Errand, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
@@ -84,6 +84,12 @@ class NodeControl(Protocol):
         `also` are other records from which the node may be taken.
 
         Raises NodeLocked, StaleGeneration (a newer one was there), ForeignNode (another cluster or record).
+        """
+
+    def renew(self, until: Instant) -> None:
+        """Let the claim last until then, so that nobody takes it for abandoned; nothing where there is none.
+
+        Raises as `claim` does.
         """
 
     def confirm(self) -> None:
@@ -292,6 +298,9 @@ class History(Protocol):
 
     def operations(self, plan: str | None = None) -> Sequence[OperationEntry]:
         """The operations of a plan in order; None is the plan that was begun last."""
+
+    def errand(self, id: str) -> Errand | None:
+        """The errand of that id, open or not; None if there is none any more."""
 
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first."""

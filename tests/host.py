@@ -67,10 +67,13 @@ class Host:
         sshd: str,
         systemd: bool,
         containers: str,
+        *,
+        shared: Sequence[str],
     ) -> None:
         self.name, self.hosts, self.networks, self.systemd = name, hosts, tuple(networks), systemd
         self.addresses = {net: f"10.77.{hosts.slot * NETWORKS + net}.{number + 10}" for net in networks}
         self.address = self.addresses[self.networks[0]]
+        self._shared = " ".join(shared)
         self._namespace = f"dh{hosts.slot}-{number}"
         self._links = {net: f"dh{hosts.slot}v{number}n{net}" for net in networks}
         self._folder = hosts.folder / name
@@ -126,7 +129,7 @@ class Host:
         boot_id = self._folder / "boot_id"
         boot_id.write_text(f"{uuid.uuid4()}\n")
         self._log = (self._folder / "sshd.log").open("ab")
-        place = {"R": str(self._root), "BOOT_ID": str(boot_id), "NAME": self.name}
+        place = {"R": str(self._root), "BOOT_ID": str(boot_id), "NAME": self.name, "SHARED": self._shared}
         if self.systemd:
             make_cgroup(self._namespace)
             place["CGROUP"] = self._namespace

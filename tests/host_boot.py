@@ -37,6 +37,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$R/dev/pts" && ln 
 mount -t tmpfs -o size=64m,mode=755 run "$R/run"  # systemd wants 16 MB of it to be free
 mount -t tmpfs -o size=64m,mode=1777 tmp "$R/tmp"
 mkdir "$R/run/sshd"
+for path in $SHARED; do mkdir -p "$R$path"; mount --bind -o ro "$path" "$R$path"; done
 hostname "$NAME"
 """
 

@@ -84,18 +84,19 @@ class Hosts:
         systemd: bool = False,
         clock: str = "",
         containers: str = "",
+        shared: Sequence[str] = (),
     ) -> Host:
         """Make a host. Network 0 reaches this machine; the others join only the hosts that are on them.
 
         `size` is its disk; `sshd` are lines of sshd_config that win over ours; `trusted` puts its key into
         the operator's known_hosts; `systemd` boots it with one; `clock` is how far the clock that its ssh
         sessions see is from this machine's, as in "+300s"; `containers` is the size of a disk for images, if
-        it is to have one.
+        it is to have one; `shared` are folders of this machine that it finds at the same paths, to read.
         """
         demand((missing_systemd() if systemd else "") or (missing_clock() if clock else ""))
         if clock:
             sshd += f"SetEnv LD_PRELOAD={FAKETIME} FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-        host = Host(self, name, len(self._hosts), networks, size, sshd, systemd, containers)
+        host = Host(self, name, len(self._hosts), networks, size, sshd, systemd, containers, shared=shared)
         if clock:
             host.set_clock(clock)
         self._hosts[name] = host

@@ -49,7 +49,7 @@ class Report:
     """What a load has seen."""
 
     requests: int = 0
-    failed: tuple[str, ...] = ()  # when, who, how long, what was said
+    failed: tuple[str, ...] = ()  # when, who, how long, its request id, what was said
     wrong: tuple[str, ...] = ()
     slowest: tuple[Slow, ...] = ()  # the longest of each client and quarter of a second
     by_client: dict[str, int] = field(default_factory=dict)

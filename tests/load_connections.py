@@ -36,6 +36,7 @@ class Http:
             trust = ssl.create_default_context(cafile=authority)
             self._connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=trust)
         self._patient, self._hops = patient, hops
+        self.turn = ""  # the id of the requests that follow
 
     def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
         body = json.dumps({"inputs": inputs, **({"parameters": how} if how else {})})
@@ -49,7 +50,9 @@ class Http:
         """The answer to one request; whatever goes wrong with it ends the connection."""
         try:
             self._connect()
-            self._connection.request("POST", f"/v2/models/{path}", body, headers or {})
+            self._connection.request(
+                "POST", f"/v2/models/{path}", body, {**(headers or {}), **_named(self.turn)}
+            )
             answer = self._connection.getresponse()
             _require_success(answer)
             yield answer
@@ -75,6 +78,10 @@ class Http:
         self._connection.close()
 
 
+def _named(turn: str) -> dict[str, str]:
+    return {"x-request-id": turn} if turn else {}
+
+
 def _require_success(answer: http.client.HTTPResponse) -> None:
     if answer.status != 200:
         raise RuntimeError(f"{answer.status}: {answer.read(300).decode(errors='replace')}")
@@ -89,20 +96,23 @@ class Grpc:
         self._client = client
         self._url = f"{host}:{port}"
         # A channel of its own for each client: gRPC else shares one connection between equal channels.
-        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        # It sends a call again only if it never left, or was refused by a server that goes away.
+        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1)]
         options += PATIENT if patient else []
         self._connection = client.InferenceServerClient(
             self._url, channel_args=options, ssl=bool(authority), root_certificates=authority or None
         )
+        self.turn = ""  # the id of the requests that follow
 
     def __call__(self, model: str, inputs: list[dict[str, Any]], how: dict[str, Any]) -> dict[str, list[Any]]:
-        result = self._connection.infer(model, self.tensors(inputs), client_timeout=PATIENCE, **how)
+        how = {**how, "headers": _named(self.turn), "client_timeout": PATIENCE}
+        result = self._connection.infer(model, self.tensors(inputs), **how)
         return self.outputs(result)
 
     def stream(self, model: str, inputs: list[dict[str, Any]]) -> list[dict[str, list[Any]]]:
         """All responses of one request over a stream of its own."""
         answers: queue.Queue[Any] = queue.Queue()
-        self._connection.start_stream(partial(_answered, answers))
+        self._connection.start_stream(partial(_answered, answers), headers=_named(self.turn))
         try:
             self._connection.async_stream_infer(model, self.tensors(inputs), enable_empty_final_response=True)
             found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import threading
@@ -28,13 +29,15 @@ class Tally:
     by_client: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, client: str, at: float, seconds: float, failed: str = "", wrong: str = "") -> None:
-        """Note one request."""
+    def take(
+        self, client: str, turn: str, at: float, seconds: float, failed: str = "", wrong: str = ""
+    ) -> None:
+        """Note one request, or one sequence of them; `turn` is its id in the routers' logs."""
         with self.lock:
             self.requests += 1
             self.by_client[client] += 1
             clock = f"{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at % 1 * 1000):03d}"
-            said = f"{clock} {client} {seconds:.3f} s: "
+            said = f"{clock} {client} {seconds:.3f} s {turn}: "
             if failed:
                 self.failed.append(said + failed)
             if wrong:
@@ -63,13 +66,14 @@ def client(name: str, order: dict[str, Any], tally: Tally, stop: threading.Event
     first = True
     while not stop.is_set() and tally.requests < MOST:
         at, begun, failed, wrong = time.time(), time.monotonic(), "", ""
+        connection.turn = f"{name.replace('#', ':')}:{os.getpid()}:{tally.by_client[name]}"
         try:
             one_turn(name, connection, random_, order["pause"])
         except Wrong as error:
             wrong = str(error)
         except Exception as error:  # whatever a client meets is a failure to be told
             failed = f"{type(error).__name__}: {error}"[:300]
-        tally.take(name, at, time.monotonic() - begun, failed, wrong)
+        tally.take(name, connection.turn, at, time.monotonic() - begun, failed, wrong)
         if first:
             first = False
             began.wait(PATIENCE)

@@ -68,9 +68,10 @@ def free_port() -> int:
 
 
 class Postgres:
-    """A server that runs from `with` to its end."""
+    """A server that runs from `with` to its end; `address` is one more of this machine's where it listens."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
+        self._address = address
         self.folder = Path(tempfile.mkdtemp(prefix="distctl-pg-", dir="/tmp"))  # a socket's path is short
         self.data, self.port = self.folder / "data", free_port()
         self._account, self._made = account(), 0
@@ -81,8 +82,10 @@ class Postgres:
         self._do(
             "initdb", "-D", str(self.data), "-U", "boss", "-A", "trust", "-E", "UTF8", "-N", "--locale=C"
         )
-        (self.data / "pg_hba.conf").write_text(HBA)
-        own = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder}
+        near = f"host all all {self._address}/24 scram-sha-256\n" if self._address else ""
+        (self.data / "pg_hba.conf").write_text(HBA + near)
+        addresses = f"127.0.0.1,{self._address}".rstrip(",")
+        own = {"port": self.port, "listen_addresses": addresses, "unix_socket_directories": self.folder}
         lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, **QUIET, **own}.items()]
         (self.data / "postgresql.conf").write_text("\n".join(lines) + "\n")
         self.start()
@@ -129,7 +132,7 @@ class Postgres:
             return cursor.fetchall() if cursor.description else ()
 
     def database(self, *, by: str = "socket", more: str = "") -> str:
-        """The URL of a new and empty database, by socket or loopback; `more` is for its making."""
+        """The URL of a new and empty database; `by` is as in `url`, `more` is for its making."""
         self._made += 1
         name = f"record{self._made}"
         self.sql(f"CREATE DATABASE {name} OWNER {USER} STRATEGY file_copy {more}")
@@ -168,9 +171,10 @@ class Postgres:
         self.sql(f"DROP TABLESPACE {place}")
 
     def url(self, name: str, *, by: str = "socket") -> str:
-        """The URL of a database of that name."""
-        if by == "loopback":
-            return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+        """The URL of a database of that name; `by` is socket, loopback, or the other address."""
+        if by != "socket":
+            host = "127.0.0.1" if by == "loopback" else by
+            return f"postgresql://{USER}@{host}:{self.port}/{name}"
         return f"postgresql://{USER}@/{name}?host={self.folder}&port={self.port}"
 
 
@@ -180,10 +184,10 @@ def name_in(url: str) -> str:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[Postgres]:
+def served(address: str = "") -> Iterator[Postgres]:
     """A running server; the test is skipped aloud where none can be had, and fails under CI."""
     from hosts import demand
 
     demand(missing())
-    with Postgres() as server:
+    with Postgres(address) as server:
         yield server

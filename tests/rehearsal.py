@@ -17,15 +17,16 @@ from typing import Any
 
 from distctl.adapters.images import Images
 from distctl.app.change import (
+    Manner,
     Prepared,
     carry_intents,
     carry_out,
-    leased,
     prepare,
     with_changes,
     write_revision,
 )
 from distctl.app.contents import Contents
+from distctl.app.leasing import leased
 from distctl.app.rollback import return_to, revision_of
 from distctl.app.routers import Routers
 from distctl.app.session import Session
@@ -256,7 +257,7 @@ class Operator:
         """A pass of a controller, for which nobody waits."""
 
         def changed(session: Rehearsal, keeper: Any) -> Prepared:
-            session.steady = True
+            session.steady, session.attended = True, False
             return prepare(session, keeper)
 
         return self._do("controller", changed, None)
@@ -357,7 +358,9 @@ class Operator:
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)
             else:
-                outcomes = carry_out(session, keeper, prepared, watch=_ignore, what=what, **how)
+                outcomes = carry_out(
+                    session, keeper, prepared, watch=_ignore, what=what, manner=Manner(**how)
+                )
                 _raise_first(outcomes)
         return prepared.plan
 

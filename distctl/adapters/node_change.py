@@ -61,6 +61,13 @@ class Changes:
         self._write(owner, owner, tried, also)
         self.owner = owner
 
+    def renew(self, until: float) -> None:
+        """Let the claim last until then, if there is one."""
+        if (ours := self.owner) is not None and ours.until:
+            longer = replace(ours, until=until)
+            script = fence.renewal(self._paths(), ours, longer, wait=self._wait)
+            self.check(self._sent(script, "renewing the claim", STEP), "renewing the claim")
+
     def let_go(self, *, changed: bool) -> None:
         """Write that the work is done; nothing can be changed any more before the next claim."""
         if self.owner is not None:

@@ -19,7 +19,7 @@ from distctl.adapters.node_settings import RuntimeDigest
 from distctl.adapters.server_scripts import ServerScripts
 from distctl.adapters.silence import inside
 from distctl.cluster.content import Archive, Folder
-from distctl.cluster.snapshot import NodeSight, Owner, Silence
+from distctl.cluster.snapshot import Instant, NodeSight, Owner, Silence
 from distctl.cluster.spec import Node, Server
 from distctl.commands import container_states, fence, images, look, stored, triton, units
 from distctl.commands.files import quote
@@ -154,6 +154,10 @@ class NodeSite:
     def claim(self, owner: Owner, *, also: Iterable[str] = ()) -> None:
         """Write the owner file, and show its generation from now on; see `ports.NodeControl`."""
         self._changes.claim(owner, tried="claiming the node", also=also)
+
+    def renew(self, until: Instant) -> None:
+        """Let the claim last until then; see `ports.NodeControl`."""
+        self._changes.renew(until)
 
     def confirm(self) -> None:
         """Raise when the node was taken over since it was claimed; see `ports.NodeControl`."""

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import uuid4
 
+from distctl.app.claiming import claim_nodes, let_go
+from distctl.app.leasing import Keeper
 from distctl.app.looking import look, new_facts
 from distctl.app.pins import pin_images
 from distctl.app.reaching import try_ways
 from distctl.app.session import Session
 from distctl.app.wishing import unfit, wish_of, without
-from distctl.cluster.lease import said
 from distctl.cluster.record import (
     EVERYWHERE,
     AddEvent,
-    Adopt,
     Change,
     DropPin,
+    Errand,
     Event,
     Intent,
-    Lease,
     Record,
     Revision,
     SetFacts,
@@ -31,25 +29,20 @@ from distctl.cluster.record import (
     SetRevision,
     apply,
 )
-from distctl.cluster.snapshot import Owner, Snapshot
+from distctl.cluster.snapshot import Snapshot
 from distctl.cluster.spec import RouterId
-from distctl.control.adopt import abandoned, adopted, adoption, intents_text, refuse_at_work, uncarried
-from distctl.control.claim import claim, let_go
+from distctl.control.adopt import adoption, refuse_at_work, uncarried
 from distctl.control.execute import Outcome, State, Watch, execute
 from distctl.control.guarded import guarded
 from distctl.control.journal import journal
 from distctl.control.perform import Job
-from distctl.errors import DistctlError, LeaseHeld, NodeError
+from distctl.errors import NodeError
 from distctl.policy.diff import diff
+from distctl.policy.errands import patiences
 from distctl.policy.lives import count_name, gone
 from distctl.policy.plan import Plan
 from distctl.policy.reach import ROUND_TRIP, Way, slowest, ways
 from distctl.policy.wish import Wish
-
-LEASE = 30.0  # seconds; renewed every third of it while a command works
-PATIENCE = 120.0  # seconds that everybody waits for a pass of the controller
-CONTROLLER = "controller: "  # what the reason of a lease for such a pass begins with
-RETRY = 1.0  # seconds between two tries for a lease that somebody holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,76 +57,28 @@ class Prepared:
     ways: tuple[Way, ...] = ()  # those from routers to servers that the plan depends on, as they were tried
 
 
-@dataclass(slots=True)
-class Keeper:
-    """Keeps a lease alive while a command works. `renew` may be called as often as one likes."""
-
-    session: Session
-    lease: Lease
-    alive: Callable[[], None] = lambda: None  # asked first, and raises when the work is to end
-
-    def renew(self) -> None:
-        """Renew the lease when a third of it has gone. Raises LeaseHeld when somebody else has it.
-
-        It goes by the same time as the lease's end does, which passes while a process is stopped.
-        """
-        self.alive()
-        if self.lease.expires - self.session.clock.now() < LEASE * 2 / 3:
-            self.lease = self.session.store.renew(self.lease, seconds=LEASE)
+def _nothing() -> str:
+    return ""
 
 
-@contextmanager
-def leased(
-    session: Session,
-    reason: str,
-    *,
-    wait: float = 0.0,
-    patience: float = PATIENCE,
-    say: Callable[[str], None] = lambda _: None,
-) -> Iterator[Keeper]:
-    """The right to change the cluster, given back at the end whatever happens.
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a plan is carried out.
 
-    Waits up to `wait` seconds for somebody else to finish, up to `patience` for a controller's pass, and not
-    at all for a process of this machine that has ended. Raises LeaseHeld.
+    `plan` is its id in the journal, "" for a new one. `errands` are those that it is carried out for, with
+    options of their own, and with somebody who reads in the journal how far it is. `pressing` says what is
+    more urgent by now, "" for nothing.
     """
-    begun, told = time.monotonic(), False
-    dead: Lease | None = None
-    while True:
-        try:
-            keeper = Keeper(session, session.store.acquire(session.owner, reason, seconds=LEASE))
-            break
-        except LeaseHeld as error:
-            if dead is None and (dead := _dead(session)):
-                session.store.release(dead)
-                continue
-            longest = max(wait, patience if _passing_by(session) else 0.0)
-            if time.monotonic() >= begun + longest:
-                raise
-            if not told:
-                say(f"waiting for the lease: {error.message}")
-                told = True
-            session.clock.sleep(RETRY)
-    try:
-        if dead is not None:
-            text = f"took the lease of {said(dead.owner)}, whose process has ended, during: {dead.reason}"
-            say(text)
-            event = Event(session.clock.now(), "lease", session.spec.cluster, text, session.author)
-            session.store.commit(keeper.lease.token, [AddEvent(event)])
-        yield keeper
-    finally:
-        session.store.release(keeper.lease)
+
+    max_failures: int = 1_000_000
+    force: bool = False
+    drain_seconds: float | None = None
+    plan: str = ""
+    errands: tuple[Errand, ...] = ()
+    pressing: Callable[[], str] = _nothing
 
 
-def _passing_by(session: Session) -> bool:
-    """Whether the lease is a controller's, or was given back just now."""
-    held = session.store.holder()
-    return held is None or held.reason.startswith(CONTROLLER)
-
-
-def _dead(session: Session) -> Lease | None:
-    """The lease of a process of this machine that was killed: nobody renews it, and nobody gives it back."""
-    held = session.store.holder()
-    return held if held is not None and session.has_ended(held.owner) else None
+AS_USUAL = Manner()
 
 
 def prepare(
@@ -207,98 +152,45 @@ def carry_out(
     *,
     watch: Watch,
     what: str,
-    max_failures: int = 1_000_000,
-    force: bool = False,
-    drain_seconds: float | None = None,
+    manner: Manner = AS_USUAL,
 ) -> tuple[Outcome, ...]:
     """Carry out a plan under the lease: claim the nodes, do every step, let go, write what became of it.
 
+    Raises BrokenOff once something is more urgent.
     Raises LeaseHeld, NodeLocked, StaleGeneration, ForeignNode before anything was changed, and when somebody
     else takes a node over on the way.
     """
     session.needs.fetch(prepared.plan)
     away = {name for name, sight in prepared.snapshot.nodes.items() if not sight.reachable}
     told = {router.place for router in _told(session, prepared)} if prepared.plan.routes else set()
-    nodes = _claim(session, keeper, prepared, {*prepared.plan.nodes, *(told - away)})
+    nodes = {*prepared.plan.nodes, *(told - away)}
+    claim_nodes(session, keeper, prepared.record, prepared.snapshot, nodes)
+    plan, words = manner.plan or uuid4().hex[:12], bool(manner.errands)
+    job = _job(session, keeper, prepared, manner)
     try:
         outcomes = execute(
-            _job(session, keeper, prepared, force, drain_seconds),
+            job,
             prepared.plan,
-            watch=journal(session.store, session.clock, keeper.lease.token, uuid4().hex[:12], watch),
+            watch=journal(session.store, session.clock, keeper.lease.token, plan, watch, words=words),
             renew=keeper.renew,
-            max_failures=max_failures,
+            max_failures=manner.max_failures,
+            pressing=manner.pressing,
         )
     finally:
-        let_go(session.world, nodes)
+        job.routing.withdraw()
+        let_go(keeper)
     session.store.commit(keeper.lease.token, [AddEvent(_event(session, what, outcomes))])
     return outcomes
 
 
-@contextmanager
-def claimed(session: Session, keeper: Keeper, record: Record, places: set[str]) -> Iterator[None]:
-    """Places that are ours to change meanwhile. Raises as `carry_out` does."""
-    nodes = _take(session, keeper, record, places)
-    try:
-        yield
-    finally:
-        let_go(session.world, nodes)
-
-
 def carry_intents(session: Session, keeper: Keeper, prepared: Prepared) -> None:
     """Let nodes carry what was said of them when no plan is carried out. Raises as `carry_out` does."""
-    let_go(session.world, _claim(session, keeper, prepared, uncarried(prepared.record, prepared.snapshot)))
+    record, snapshot = prepared.record, prepared.snapshot
+    claim_nodes(session, keeper, record, snapshot, uncarried(record, snapshot))
+    let_go(keeper)
 
 
-def _claim(session: Session, keeper: Keeper, prepared: Prepared, nodes: Iterable[str]) -> list[str]:
-    """Claim some nodes, those that are adopted, and those that a run before never let go; which they were.
-
-    That run may only sleep: once it is followed everywhere, it can change nothing any more when it wakes.
-    """
-    taken = adopted(prepared.record, prepared.snapshot)
-    asleep = abandoned(prepared.record, prepared.snapshot)
-    return _take(session, keeper, prepared.record, {*nodes, *taken, *asleep}, also=set(taken.values()))
-
-
-def _take(
-    session: Session, keeper: Keeper, record: Record, places: Iterable[str], *, also: Iterable[str] = ()
-) -> list[str]:
-    """Claim those of some places that are ours, by the next generation; which they were.
-
-    The generation goes into the record once the nodes carry it: where another copy of the record was quicker,
-    this one must not count as far as the other, or it would never learn what that one did. A process that
-    dies in between finds it on the nodes again.
-    """
-    names = session.ours(sorted(places))
-    if not names:
-        return []
-    owner = _next_owner(session, record)
-    claim(session.world, names, owner, also=also)
-    try:
-        session.store.commit(keeper.lease.token, [Adopt(owner.record, owner.generation)])
-    except DistctlError:
-        let_go(session.world, names, changed=False)
-        raise
-    return names
-
-
-def _next_owner(session: Session, record: Record) -> Owner:
-    """Who claims nodes now, with the generation after the record's."""
-    now = session.clock.now()
-    return Owner(
-        cluster=session.spec.cluster,
-        record=record.id,
-        generation=record.generation + 1,
-        by=session.author,
-        at=now,
-        until=now + LEASE,
-        intents=intents_text(record),
-        run=session.owner,
-    )
-
-
-def _job(
-    session: Session, keeper: Keeper, prepared: Prepared, force: bool, drain_seconds: float | None
-) -> Job:
+def _job(session: Session, keeper: Keeper, prepared: Prepared, manner: Manner) -> Job:
     nodes = {node.name: node for node in session.whole(prepared.record)}
     world = guarded(session.world, keeper.renew)
     return Job(
@@ -312,8 +204,9 @@ def _job(
         contents=prepared.wish.contents,
         documents={name: session.document(node) for name, node in nodes.items()},
         cleared={node.name: session.document(node) for node in session.spec.nodes},
-        force=force,
-        drain_seconds=drain_seconds,
+        force=manner.force,
+        drain_seconds=manner.drain_seconds,
+        patiences=patiences(manner.errands, session.clock.now()),
         lame_ducks={r: session.routed.router(r.router).lame_duck for r in session.routed.router_ids},
         addresses=prepared.wish.addresses,
     )

@@ -14,21 +14,14 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from distctl.adapters.clock import SystemClock
-from distctl.app.change import (
-    CONTROLLER,
-    Keeper,
-    Prepared,
-    carry_intents,
-    carry_out,
-    leased,
-    prepare,
-    summed_up,
-)
+from distctl.app.change import Prepared, carry_intents, carry_out, prepare, summed_up
 from distctl.app.compose import open_inventory
 from distctl.app.crashes import crash_loops
+from distctl.app.leasing import CONTROLLER, Keeper, leased
 from distctl.app.power import switch_all
 from distctl.app.preconditions import refuse
 from distctl.app.rollback import return_to
+from distctl.app.serving import served
 from distctl.app.session import Session
 from distctl.app.telling import told
 from distctl.app.watching import Watch
@@ -39,7 +32,7 @@ from distctl.cluster.spec import Endpoint
 from distctl.config import Inventory
 from distctl.control.execute import Outcome, State
 from distctl.control.loop import Loop, Say
-from distctl.errors import Interrupted, LeaseHeld
+from distctl.errors import BrokenOff, Interrupted, LeaseHeld
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.loads import Minute, added
 from distctl.policy.power import stands
@@ -69,6 +62,7 @@ class Controller:
         self._revision = 0  # of what is looked at
         self._leadership: Lease | None = None
         self._minute = Minute()  # of the load that the record keeps
+        self._pressing = ""  # what is more urgent than the pass that is under way
 
     def close(self) -> None:
         """End every connection."""
@@ -144,11 +138,13 @@ class Controller:
         clock, holder = self._base.clock, self._base.store.holder()
         if holder is not None and not self._base.has_ended(holder.owner):
             return Ended(clock.now(), busy=True, text=f"{said(holder.owner)} is at work: {holder.reason}")
-        begun = clock.now()
+        begun, self._pressing = clock.now(), ""
         try:
             failed, text = self._passed(decisions)
         except LeaseHeld as error:
             return Ended(clock.now(), busy=True, text=error.message)
+        except BrokenOff as error:
+            return Ended(clock.now(), broken=True, text=f"the pass makes room: {error.message}")
         except Interrupted:
             return Ended(clock.now(), failed=True, text="the pass was ended between two steps")
         finally:
@@ -156,18 +152,24 @@ class Controller:
                 self._watching[1].hurry()
         return Ended(clock.now(), failed=failed, text=f"{text} ({clock.now() - begun:.1f} s)")
 
+    def press(self, why: str) -> None:
+        """Something is more urgent than the pass that is under way; see `Helm`."""
+        self._pressing = why
+
     def _passed(self, decisions: Sequence[Decision]) -> tuple[bool, str]:
         """Look again, compare and carry out; whether anything is left to be done, and a sentence."""
-        with self._under_lease(decisions) as (session, keeper):
+        with self._under_lease(decisions) as (session, keeper), served(session, keeper) as service:
+            for errand in service.errands:
+                self._say("errand", f"{errand.words}: asked for by {errand.by}")
             record = session.store.load()
             if record.taken_down:
                 return False, "the cluster is taken down"
             decisions = [decision for decision in decisions if stands(decision, record)]
             session.store.commit(keeper.lease.token, _written(session, decisions))
             turned = [c.power for d in decisions for c in d.changes if isinstance(c, SetPower)]
-            for error in switch_all(session, keeper, turned):
+            for error in (*switch_all(session, keeper, turned), *service.switch()):
                 self._say("step", error.message)
-            prepared = prepare(session, keeper)
+            prepared = prepare(session, keeper, awaited=service.awaited)
             session.store.commit(
                 keeper.lease.token, [*crash_loops(session, prepared.record, prepared.snapshot)]
             )
@@ -175,8 +177,10 @@ class Controller:
             if prepared.plan.empty:
                 carry_intents(session, keeper, prepared)
             else:
-                refuse(session, prepared)
-                outcomes = carry_out(session, keeper, prepared, watch=self._watch, what="controller")
+                refuse(session, prepared, force=service.force)
+                manner = service.manner(lambda: self._pressing)
+                watch = self._watch(service.watch)
+                outcomes = carry_out(session, keeper, prepared, watch=watch, what="controller", manner=manner)
             return _came_to(prepared, outcomes)
 
     @contextmanager
@@ -201,11 +205,17 @@ class Controller:
         if self._leadership is None:
             raise LeaseHeld("another controller leads by now: the pass ends here")
 
-    def _watch(self, outcome: Outcome) -> None:
-        if outcome.state in (State.DONE, State.FAILED):
-            operation = outcome.step.operation
-            how = f"done in {outcome.seconds:.1f} s" if outcome.state is State.DONE else outcome.detail
-            self._say("step", f"{operation.node} {operation.text}: {how}")
+    def _watch(self, also: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        """Says how steps end, and tells `also` of each word."""
+
+        def watch(outcome: Outcome) -> None:
+            also(outcome)
+            if outcome.state in (State.DONE, State.FAILED):
+                operation = outcome.step.operation
+                how = f"done in {outcome.seconds:.1f} s" if outcome.state is State.DONE else outcome.detail
+                self._say("step", f"{operation.node} {operation.text}: {how}")
+
+        return watch
 
 
 def _written(session: Session, decisions: Sequence[Decision]) -> list[Change]:

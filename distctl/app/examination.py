@@ -102,16 +102,26 @@ def _node(session: Session, record: Record, name: str) -> Examined:
     node = session.node(name)
     if node.external:
         return Examined((Finding(name, "ok", "external: runs without us"),))
+    if name in record.shut:
+        on = f"`distctl power on {name}`, or wait until placement needs it"
+        return Examined((Finding(name, "ok", record.powers[name].said, on),))
     try:
         session.connector(name).run("true", tried="connecting", deadline=node.timeouts.connect)
-    except Unreachable as error:
-        return Examined((Finding(name, "fail", error.message, error.hint, unreachable=True),))
     except DistctlError as error:
-        return Examined((Finding(name, "fail", error.message, error.hint),))
+        return Examined((_failed(record, name, error),))
     sight = session.world.node(name).look()
     if not sight.reachable:
         return Examined((Finding(name, "fail", sight.error, f"distctl exec {name} -- true", True),))
     return Examined(_verdicts(session, with_servers(node, learnt_facts(record, sight)), sight), sight)
+
+
+def _failed(record: Record, name: str, error: DistctlError) -> Finding:
+    """A node that cannot be connected to, which is no fault of one that is being turned on."""
+    if not isinstance(error, Unreachable):
+        return Finding(name, "fail", error.message, error.hint)
+    if name in record.asleep:
+        return Finding(name, "warn", f"{record.powers[name].said}; it does not answer yet", error.hint)
+    return Finding(name, "fail", error.message, error.hint, unreachable=True)
 
 
 def _verdicts(session: Session, node: Node, sight: NodeSight) -> tuple[Finding, ...]:

@@ -7,7 +7,8 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 
-from distctl.app.change import Keeper, claimed
+from distctl.app.claiming import claimed
+from distctl.app.leasing import Keeper
 from distctl.app.session import Session
 from distctl.cluster.record import AddEvent, Change, DropKey, Event, Key, Record, SetKey
 from distctl.cluster.snapshot import Snapshot

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from distctl.app.change import Keeper
+from distctl.app.errands import Request, ask, executor, follow
+from distctl.app.leasing import Keeper
 from distctl.app.session import Session
 from distctl.cluster.power import Power, PowerSpec, PowerState
-from distctl.cluster.record import AddEvent, Change, Event, SetPower
+from distctl.cluster.record import AddEvent, Change, ErrandState, Event, SetPower
 from distctl.cluster.spec import Node
 from distctl.errors import DistctlError, InputError, NodeError, Refused
 from distctl.policy.power import placed_on
 
 WIDTH = 16  # commands at once
+BY_HAND = {"power on": PowerState.BOOTING, "power off": PowerState.STOPPING}  # what these commands write
 
 
 def switch_all(session: Session, keeper: Keeper, powers: Iterable[Power]) -> list[NodeError]:
@@ -79,8 +81,8 @@ def by_hand(
     """Turn nodes on or off now. Raises InputError without `power`, Refused while one serves, NodeError."""
     record = session.store.load()
     session.remember(record)
-    state = PowerState.BOOTING if on else PowerState.STOPPING
-    turned = []
+    what = "power on" if on else "power off"
+    state, turned = BY_HAND[what], []
     for name in names:
         node, now = session.node(name), session.clock.now()
         if node.power is None:
@@ -94,8 +96,15 @@ def by_hand(
     changes += [
         AddEvent(Event(p.since, "power", p.node, f"{state.value} {p.node}: {p.why}", p.by)) for p in turned
     ]
-    session.store.commit(keeper.lease.token, changes)
-    if failed := switch_all(session, keeper, turned):
+    if executor(session) is not None:
+        names = tuple(power.node for power in turned)
+        errand = ask(session, keeper, Request(what, names, tuple(changes), places=names))
+        errand, _ = follow(session, keeper, errand, watch=lambda _: None, say=say)
+        carried_out = errand.state is ErrandState.DONE
+    else:
+        session.store.commit(keeper.lease.token, changes)
+        carried_out = False
+    if not carried_out and (failed := switch_all(session, keeper, turned)):
         raise failed[0]
     for power in turned:
         say(f"{power.node} is {state.value}")

@@ -33,6 +33,13 @@ def parse_places(session: Session, names: Sequence[str]) -> list[RouterId]:
     return [id for id in ids if not names or id.router in names or str(id) in names]
 
 
+def places_of(session: Session, words: Sequence[str]) -> tuple[str, ...]:
+    """The places that words of a command are about: `main`, `main@lb01`, `main=2`, `2`; all without one."""
+    names = {word.partition("=")[0] for word in words if not word.isdecimal() and word != "auto"}
+    ids = session.spec.router_ids
+    return tuple(sorted({id.place for id in ids if not names or id.router in names or str(id) in names}))
+
+
 def parse_counts(session: Session, words: Sequence[str]) -> dict[str, int | None]:
     """`N`, `NAME=N` and `auto` for N as a mapping; None is auto. Raises InputError."""
     routers = {router.name: router for router in session.spec.routers}

@@ -40,6 +40,7 @@ class Session:
         self.owner = f"{self.author}:{os.getpid()}{MARK}{uuid.uuid4().hex[:6]}{MARK}{mark(os.getpid())}"
         self.routed = inventory.spec  # with the routers that left the file and run on
         self.steady = False  # whether models keep the content that runs when only their files here changed
+        self.attended = True  # whether somebody waits for what comes up by itself
         self._record: Record | None = None
         self._spec = inventory.spec
         self.needs = Needs(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from distctl.app.change import claimed
+from distctl.app.claiming import claimed
 from distctl.cluster.record import AddEvent, Change, Event, Record, SetFacts
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Snapshot
@@ -13,7 +13,7 @@ from distctl.policy.view import policy_of
 from distctl.policy.weights import USUAL, Weight, weight_facts, weights, weights_of
 
 if TYPE_CHECKING:
-    from distctl.app.change import Keeper
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
 
 

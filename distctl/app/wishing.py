@@ -60,7 +60,7 @@ def wish_of(
         left=tuple(r for r in session.routed.router_ids if r not in spec.router_ids),
         prune=prune,
         awaited=frozenset(awaited),
-        attended=not session.steady,
+        attended=session.attended,
         gone=gone_servers(record, snapshot),
         stateful=routers.stateful(record),
         lost=all_lost(spec, record.facts),

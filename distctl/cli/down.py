@@ -23,7 +23,8 @@ def down(
     """Stop routers and servers once nothing is in flight, and remove what distctl put on the nodes."""
     from dataclasses import replace
 
-    from distctl.app.change import leased, prepare
+    from distctl.app.change import prepare
+    from distctl.app.leasing import leased
     from distctl.app.wishes import down_changes
     from distctl.cli.output import note, wants_json
     from distctl.cli.running import change, finish, opened, seconds
@@ -46,6 +47,6 @@ def down(
                 drain_seconds=seconds(timeout),
                 intents=down_changes(session),
             )
-            if plan.empty and not wants_json(output):
+            if plan.empty and not plan.skipped and not wants_json(output):
                 note("Nothing to do: nothing of this cluster is there.", "green")
             finish("down", prepared, outcomes, output)

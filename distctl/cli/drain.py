@@ -11,8 +11,11 @@ from distctl.cli import names
 from distctl.cli.options import Force, Format, InventoryFile, LeaseWait, Output, Timeout, Why
 
 if TYPE_CHECKING:
-    from distctl.app.change import Keeper, Prepared
+    from distctl.app.change import Prepared
+    from distctl.app.errands import Request
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
+    from distctl.cluster.record import Change
     from distctl.control.execute import Outcome
 
 Nodes = Annotated[list[str], typer.Argument(help="Node names, globs or ranges.", autocompletion=names.nodes)]
@@ -55,16 +58,17 @@ def drain(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Send nodes no new request, wait until what is in flight has ended, and keep it so until `undrain`."""
-    from distctl.app.change import leased, prepare
+    from distctl.app.change import prepare, with_changes
+    from distctl.app.errands import Request, asking
     from distctl.app.wishes import intent_changes, refuse_bereft
     from distctl.cli.output import note
     from distctl.cli.running import finish, opened, seconds
 
     with opened(inventory) as session:
         chosen = session.select(nodes)
-        limit = 0.0 if detach else seconds(timeout)
+        limit = seconds(timeout)
         what = f"drain {' '.join(chosen)}"
-        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+        with asking(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             prepared = prepare(session, keeper)
             every = intent_changes(session, chosen, cordoned=True, draining=True, why=message)
             refuse_bereft(session, prepared, every, force=force)
@@ -74,12 +78,12 @@ def drain(
             outcomes: list[Outcome] = []
             for first in range(0, len(chosen), max_unavailable):
                 some = chosen[first : first + max_unavailable]
-                session.store.commit(
-                    keeper.lease.token,
-                    intent_changes(session, some, cordoned=True, draining=True, why=message, stopped=stop),
-                )
+                keeper.hold()
+                wish = intent_changes(session, some, cordoned=True, draining=True, why=message, stopped=stop)
                 prepared = prepare(session, keeper, awaited=some)
-                outcomes += _drained(session, keeper, prepared, output, limit, force)
+                prepared = with_changes(prepared, session, wish, prune=False)
+                request = Request("drain", tuple(some), tuple(wish), tuple(some), limit, force, detach)
+                outcomes += _drained(session, keeper, prepared, request, output)
                 if not detach and any(outcome.error for outcome in outcomes):
                     break  # a batch that did not end would stand beside the next: too many at once
             if detach:
@@ -91,30 +95,33 @@ def _drained(
     session: Session,
     keeper: Keeper,
     prepared: Prepared,
+    request: Request,
     output: Format,
-    limit: float | None,
-    force: bool,
 ) -> tuple[Outcome, ...]:
     """Carry out one batch; at a terminal, ask at the deadline whether to cut what is left."""
     import sys
+    from dataclasses import replace
 
     from distctl.app.change import prepare
     from distctl.cli.output import confirm
-    from distctl.cli.running import change
+    from distctl.cli.running import fulfil
     from distctl.errors import DrainExpired
 
-    outcomes = change(
-        session, keeper, prepared, what="drain", output=output, yes=True, force=force, drain_seconds=limit
-    )
+    outcomes = fulfil(session, keeper, prepared, request, output)
     late = [o for o in outcomes if isinstance(o.error, DrainExpired)]
-    if not late or force or limit == 0.0 or not sys.stdin.isatty():
+    if (
+        not late
+        or request.force
+        or request.drain_seconds == 0.0
+        or request.detached
+        or not sys.stdin.isatty()
+    ):
         return outcomes
     if not confirm(f"{late[0].detail}. Cut what is left?", yes=False):
         return outcomes
+    keeper.hold()
     again = prepare(session, keeper, awaited=[o.step.operation.node for o in late])
-    return change(
-        session, keeper, again, what="drain", output=output, yes=True, force=True, drain_seconds=0.0
-    )
+    return fulfil(session, keeper, again, replace(request, drain_seconds=0.0, force=True), output)
 
 
 def _handed_over(chosen: list[str], outcomes: list[Outcome]) -> list[Outcome]:
@@ -137,23 +144,22 @@ def _handed_over(chosen: list[str], outcomes: list[Outcome]) -> list[Outcome]:
 def _intend(
     word: str, nodes: list[str], inventory: Path | None, output: Format, message: str, lease_wait: str
 ) -> None:
-    from distctl.app.change import leased, prepare
+    from distctl.app.change import prepare, with_changes
+    from distctl.app.errands import Request, asking
     from distctl.app.wishes import intent_changes
     from distctl.cli.output import note
-    from distctl.cli.running import change, finish, opened, seconds
+    from distctl.cli.running import finish, fulfil, opened, seconds
 
     with opened(inventory) as session:
         chosen = session.select(nodes)
         what = f"{word} {' '.join(chosen)}"
-        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+        with asking(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             record = session.store.load()
             draining = {n: n in record.intents and record.intents[n].draining for n in chosen}
+            wish: list[Change] = []
             for name in chosen:
                 keep = word == "cordon" and draining[name]
-                changes = intent_changes(
-                    session, [name], cordoned=word == "cordon", draining=keep, why=message
-                )
-                session.store.commit(keeper.lease.token, changes)
-            prepared = prepare(session, keeper)
-            outcomes = change(session, keeper, prepared, what=word, output=output, yes=True)
+                wish += intent_changes(session, [name], cordoned=word == "cordon", draining=keep, why=message)
+            prepared = with_changes(prepare(session, keeper), session, wish, prune=False)
+            outcomes = fulfil(session, keeper, prepared, Request(word, tuple(chosen), tuple(wish)), output)
             finish(word, prepared, outcomes, output, intent={word: chosen, "why": message})

@@ -23,8 +23,8 @@ def add(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Make a key and print it, this once: only its digest is kept."""
-    from distctl.app.change import leased
     from distctl.app.keys import asking, keep, new_key, tell
+    from distctl.app.leasing import leased
     from distctl.cli.output import note
     from distctl.cli.running import opened, seconds
 
@@ -66,8 +66,8 @@ def rm(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """End a key: routers refuse it from now on."""
-    from distctl.app.change import leased
     from distctl.app.keys import forget, tell
+    from distctl.app.leasing import leased
     from distctl.cli.output import note
     from distctl.cli.running import opened, seconds
 

@@ -28,7 +28,7 @@ def off(
 
 
 def _turn(nodes: list[str], inventory: InventoryFile, message: str, lease_wait: str, *, on: bool) -> None:
-    from distctl.app.change import leased
+    from distctl.app.errands import asking
     from distctl.app.power import by_hand
     from distctl.cli.output import note
     from distctl.cli.running import opened, seconds
@@ -36,5 +36,5 @@ def _turn(nodes: list[str], inventory: InventoryFile, message: str, lease_wait: 
     with opened(inventory) as session:
         chosen = session.select(nodes)
         what = f"power {'on' if on else 'off'} {' '.join(chosen)}"
-        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+        with asking(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             by_hand(session, keeper, chosen, on=on, why=message, say=note)

@@ -25,7 +25,8 @@ def rollback(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Bring the cluster to an earlier revision of the spec; the inventory's file stays as it is."""
-    from distctl.app.change import leased, prepare, write_revision
+    from distctl.app.change import prepare, write_revision
+    from distctl.app.leasing import leased
     from distctl.app.rollback import return_to, revision_of
     from distctl.cli.output import note, wants_json
     from distctl.cli.running import change, finish, opened, seconds

@@ -189,31 +189,24 @@ def _end(word: str, routers: list[str], how: How) -> None:
 
 def _change(word: str, names: list[str], wish: Callable[[Session], Told], how: How) -> None:
     """Write a wish into the record and walk to it. Bad names are refused before anything is looked at."""
-    from distctl.app.change import leased, prepare
-    from distctl.app.router_wishes import refuse_routerless
+    from distctl.app.change import prepare
+    from distctl.app.errands import Request, asking
+    from distctl.app.router_wishes import places_of, refuse_routerless
     from distctl.cli.output import note
-    from distctl.cli.running import change, finish, opened, seconds
+    from distctl.cli.running import finish, fulfil, opened, seconds
 
     kind = f"router {word}"
     with opened(how.inventory) as session:
         told, limit = wish(session), seconds(how.timeout)
         what = " ".join([kind, *names])
-        with leased(session, what, wait=seconds(how.lease_wait) or 0.0, say=note) as keeper:
+        with asking(session, what, wait=seconds(how.lease_wait) or 0.0, say=note) as keeper:
             prepared = prepare(session, keeper)
             changes = told(prepared)
             after = refuse_routerless(session, prepared, changes, force=how.force)
             _ask(word, names, how)
-            session.store.commit(keeper.lease.token, changes)
-            outcomes = change(
-                session,
-                keeper,
-                after,
-                what=kind,
-                output=how.output,
-                yes=True,
-                force=how.force,
-                drain_seconds=limit,
-            )
+            places = places_of(session, names)
+            request = Request(kind, tuple(names), tuple(changes), places, limit, how.force)
+            outcomes = fulfil(session, keeper, after, request, how.output)
             finish(kind, after, outcomes, how.output, intent={word: names, "why": how.message})
 
 

@@ -25,7 +25,9 @@ from distctl.cli.voice import NORMAL, STEPS, level, trace_lines
 
 if TYPE_CHECKING:
     from distctl.adapters.tracing import Trace
-    from distctl.app.change import Keeper, Prepared
+    from distctl.app.change import Prepared
+    from distctl.app.errands import Request
+    from distctl.app.leasing import Keeper
     from distctl.app.session import Session
     from distctl.cluster.record import Change
     from distctl.control.execute import Outcome
@@ -85,20 +87,19 @@ def change(
     force: bool = False,
     drain_seconds: float | None = None,
     max_failures: int = 1_000_000,
-    show: bool = True,
     intents: Sequence[Change] = (),
 ) -> tuple[Outcome, ...]:
     """Show a plan, ask, carry it out. Raises Refused, DistctlError when the prompt was declined.
 
     `intents` are written once nobody declined, and before anything is done.
     """
-    from distctl.app.change import carry_intents, carry_out
+    from distctl.app.change import Manner, carry_intents, carry_out
     from distctl.app.preconditions import refuse
     from distctl.cli.progress import Progress
     from distctl.errors import DistctlError
 
     plan = prepared.plan
-    if show and not wants_json(output) and (level() >= NORMAL or not yes):
+    if not wants_json(output) and (level() >= NORMAL or not yes):
         plan_lines(plan)
     if plan.empty:
         carry_intents(session, keeper, prepared)
@@ -114,10 +115,21 @@ def change(
             prepared,
             watch=progress.watch,
             what=what,
-            max_failures=max_failures,
-            force=force,
-            drain_seconds=drain_seconds,
+            manner=Manner(max_failures, force, drain_seconds),
         )
+
+
+def fulfil(
+    session: Session, keeper: Keeper, prepared: Prepared, request: Request, output: Format
+) -> tuple[Outcome, ...]:
+    """Show the plan of a wish and have it carried out: see `errands.carried`."""
+    from distctl.app.errands import carried
+    from distctl.cli.progress import Progress
+
+    if not wants_json(output) and level() >= NORMAL:
+        plan_lines(prepared.plan)
+    with Progress() as progress:
+        return carried(session, keeper, prepared, request, watch=progress.watch, say=note)
 
 
 def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: Format, **extra: Any) -> None:
@@ -141,7 +153,7 @@ def finish(kind: str, prepared: Prepared, outcomes: Sequence[Outcome], output: F
         if skip.why in told:
             continue
         note(f"error: {skip.text}", "bold red")
-        note(f"next: distctl doctor --limit {skip.node}")
+        note(f"next: {skip.hint or f'distctl doctor --limit {skip.node}'}")
     for error in errors:
         problem(error)
     raise typer.Exit(code)

@@ -21,19 +21,20 @@ def scale(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Set how many replicas models have, kept over `up` until `auto` or until the file changes."""
-    from distctl.app.change import leased, prepare, with_changes
+    from distctl.app.change import prepare, with_changes
+    from distctl.app.errands import Request, asking
     from distctl.app.wishes import parse_scale, refuse_shortage, scale_changes
     from distctl.cli.output import note
-    from distctl.cli.running import change, finish, opened, seconds
+    from distctl.cli.running import finish, fulfil, opened, seconds
 
     with opened(inventory) as session:
         numbers = parse_scale(session, wanted)
         what = f"scale {' '.join(wanted)}"
-        with leased(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
+        with asking(session, what, wait=seconds(lease_wait) or 0.0, say=note) as keeper:
             prepared = prepare(session, keeper)
             changes = scale_changes(session, numbers, message)
             after = with_changes(prepared, session, changes, prune=False)
             refuse_shortage(after, numbers)
-            session.store.commit(keeper.lease.token, changes)
-            outcomes = change(session, keeper, after, what="scale", output=output, yes=True)
+            request = Request("scale", tuple(wanted), tuple(changes))
+            outcomes = fulfil(session, keeper, after, request, output)
             finish("scale", after, outcomes, output, intent={"replicas": numbers})

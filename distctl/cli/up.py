@@ -31,7 +31,8 @@ def up(
     lease_wait: LeaseWait = "0",
 ) -> None:
     """Bring the cluster to what the inventory says, and change nothing where it is so already."""
-    from distctl.app.change import leased, prepare, write_revision
+    from distctl.app.change import prepare, write_revision
+    from distctl.app.leasing import leased
     from distctl.app.losses import remember_lost
     from distctl.app.saved import require_same
     from distctl.app.weighing import told, weigh
@@ -61,6 +62,8 @@ def up(
             note(f"warning: {event.text}", "bold red")
         for weight in weigh(session, keeper, prepared.snapshot) if limit == "*" else ():
             note(told(weight))
+        for power in (found for _, found in sorted(prepared.record.powers.items()) if found.shut):
+            note(f"{power.node}: {power.said}; it is brought in line once it is on")
         if prepared.plan.empty and not wants_json(output):
             note("Nothing to do: the cluster is what the inventory says.", "green")
         finish("up", prepared, outcomes, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -36,6 +37,7 @@ class PowerState(str, Enum):
     BOOTING = "turning on"
 
 
+CONTROLLER = "controller"  # who a decision is by that nobody gave by hand
 SHUT = (PowerState.STOPPING, PowerState.OFF)
 
 
@@ -60,6 +62,13 @@ class Power:
     def shut(self) -> bool:
         """Whether it is off on purpose, or on its way there."""
         return self.state in SHUT
+
+    @property
+    def said(self) -> str:
+        """Its state in words: since when, by whom, and why."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
+        by = f", by {'the ' if self.by == CONTROLLER else ''}{self.by}" if self.by else ""
+        return f"{self.state.value} since {stamp}{by}" + (f": {self.why}" if self.why else "")
 
     def turned(self, state: PowerState, now: Instant, why: str, by: str, *, tries: int = 0) -> Power:
         """The same node in another state from now on; the time until now is counted."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TypeAlias, TypeVar
 
+from distctl.cluster.errand import Errand, ErrandState
 from distctl.cluster.keys import Key
 from distctl.cluster.power import Power, PowerState
 from distctl.cluster.remembered import (
@@ -42,6 +43,8 @@ __all__ = [
     "DropPin",
     "DropReplica",
     "DropRouter",
+    "Errand",
+    "ErrandState",
     "Event",
     "Health",
     "Intent",
@@ -57,6 +60,7 @@ __all__ = [
     "Record",
     "Replica",
     "Revision",
+    "SetErrand",
     "SetFacts",
     "SetHealth",
     "SetIntent",
@@ -114,6 +118,13 @@ class SetPower:
     """A node is turned off or on, or was found to be so."""
 
     power: Power
+
+
+@dataclass(frozen=True, slots=True)
+class SetErrand:
+    """A command asks for a pass, or one has come further with it."""
+
+    errand: Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,7 @@ Change: TypeAlias = (
     | DropPin
     | SetSized
     | SetPower
+    | SetErrand
     | SetReplica
     | DropReplica
     | SetKnown
@@ -300,6 +312,14 @@ def _(change: SetSized, record: Record) -> Record:
 @_after.register
 def _(change: SetPower, record: Record) -> Record:
     return replace(record, powers={**record.powers, change.power.node: change.power})
+
+
+@_after.register
+def _(change: SetErrand, record: Record) -> Record:
+    errands = _without(record.errands, change.errand.id)
+    if not change.errand.over:
+        errands[change.errand.id] = change.errand
+    return replace(record, errands=errands)
 
 
 @_after.register

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+from distctl.cluster.errand import Errand
 from distctl.cluster.keys import Key
 from distctl.cluster.power import Power, PowerState
 from distctl.cluster.router import SlotState
@@ -181,6 +182,7 @@ class Record:
     keys: Mapping[str, Key] = field(default_factory=dict)  # API keys by name
     sized: Mapping[str, Sized] = field(default_factory=dict)  # by model
     powers: Mapping[str, Power] = field(default_factory=dict)  # by node, of those that are turned off and on
+    errands: Mapping[str, Errand] = field(default_factory=dict)  # by id: those that are not over
     # How many commits have changed what is wanted (`cluster.serial`); no part of what the record says.
     serial: int = field(default=0, compare=False)
 

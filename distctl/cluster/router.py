@@ -98,6 +98,11 @@ class CheckTimes:
     fall: int = 2
     rise: int = 2
 
+    @property
+    def down(self) -> int:
+        """Between two checks of a server that is down: somebody may be waiting for it."""
+        return max(self.fast, self.interval // 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:

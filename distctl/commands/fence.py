@@ -126,6 +126,12 @@ def claim(
     return guarded(paths, ours, text, wait=wait, claiming=True, also=also)
 
 
+def renewal(paths: NodePaths, ours: Owner, written: Owner, *, wait: int = LOCK_WAIT) -> str:
+    """A script that lets a claim last longer, where the node is still `ours`; it brings nothing back."""
+    text = write(paths.owner, owner_text(written), 0o600)
+    return f"[ -e {quote(paths.owner)} ] || exit 0\n{guarded(paths, ours, text, wait=wait)}"
+
+
 def refusal(stdout: str) -> Owner | None:
     """The owner that a refused script printed."""
     _, found, text = stdout.partition(f"{REFUSED}\n")

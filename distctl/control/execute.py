@@ -17,6 +17,7 @@ from threading import Event
 from distctl.cluster.snapshot import Instant
 from distctl.control.perform import Job, joined, perform
 from distctl.errors import (
+    BrokenOff,
     DistctlError,
     ForeignNode,
     Interrupted,
@@ -28,7 +29,7 @@ from distctl.errors import (
 from distctl.policy.plan import Plan, PlannedStep
 
 WIDTH = 20  # nodes that change side by side
-TURN = 1.0  # seconds between two renewals of the lease
+TURN = 0.25  # seconds between two looks at the lease, and at what may end the execution
 TAKEN_OVER = (StaleGeneration, ForeignNode)  # somebody else goes on from here
 PLAIN = (*TAKEN_OVER, LeaseHeld, Unreachable, Interrupted)  # errors that say all there is to say
 
@@ -125,6 +126,13 @@ class Course:
             for step in () if future.done() else steps:
                 self.watch(Outcome(step, State.RUNNING, detail=text))
 
+    def settle(self) -> None:
+        """Wait for what runs, and note what came to its end; what did not is running still, for the next."""
+        for future in self.running:
+            for outcome in future.result():
+                if not isinstance(outcome.error, Interrupted):
+                    self._end(outcome)
+
     def _queue_if_met(self, number: int) -> None:
         if not self._unmet[number] and number not in self.outcomes:
             heappush(self._queues[self._steps[number].operation.node], number)
@@ -156,17 +164,23 @@ def execute(
     watch: Watch,
     renew: Callable[[], None],
     max_failures: int = 1_000_000,
+    pressing: Callable[[], str] = lambda: "",
 ) -> tuple[Outcome, ...]:
     """Carry out a plan; what comes back is the outcome of each step, in the plan's order.
 
-    `renew` is called every second while it goes on and raises LeaseHeld when the lease is lost: then, when
-    somebody took over a node, and at a signal, nothing new is started, what runs ends at its next word (a
-    drain goes on where it was when the command is given again), and the error is raised again.
+    `renew` is called four times a second while it goes on and raises LeaseHeld when the lease is lost: then,
+    when somebody took over a node, and at a signal, nothing new is started, what runs ends at its next word
+    (a drain goes on where it was when the command is given again), and the error is raised again. The same
+    with BrokenOff as soon as `pressing` says what is more urgent than this plan.
     """
     course = Course(job, plan, watch, max_failures)
     with ThreadPoolExecutor(WIDTH, thread_name_prefix="execute") as pool:
         try:
-            _run(course, pool, renew)
+            _run(course, pool, renew, pressing)
+        except BrokenOff:
+            course.over.set()
+            course.settle()
+            raise
         except BaseException:
             course.over.set()
             course.tell_running("the command ends once this step has")
@@ -174,7 +188,9 @@ def execute(
     return tuple(course.outcomes[step.number] for step in plan.steps)
 
 
-def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) -> None:
+def _run(
+    course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None], pressing: Callable[[], str]
+) -> None:
     while len(course.outcomes) < len(course.plan.steps):
         for steps in course.startable():
             course.running[pool.submit(_do, course, steps)] = steps
@@ -184,6 +200,8 @@ def _run(course: Course, pool: ThreadPoolExecutor, renew: Callable[[], None]) ->
             for outcome in future.result():
                 course.take(outcome)
         renew()
+        if len(course.outcomes) < len(course.plan.steps) and (why := pressing()):
+            raise BrokenOff(why)
 
 
 def _do(course: Course, steps: tuple[PlannedStep, ...]) -> list[Outcome]:

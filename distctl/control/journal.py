@@ -20,16 +20,30 @@ STATES = {
 }
 
 
-def journal(store: Store, clock: Clock, token: int, plan: str, watch: Watch) -> Watch:
+WORDS = 1.0  # seconds between two words of a step that somebody follows
+
+
+def journal(store: Store, clock: Clock, token: int, plan: str, watch: Watch, *, words: bool = False) -> Watch:
     """A watcher that writes down each step's begin and end under the plan's id, and passes all on to `watch`.
 
+    With `words` also what a step says meanwhile, once a second at most: somebody reads it in the record.
     It raises LeaseHeld in the step's own thread when the lease is no longer ours: the step is not begun then.
     """
     begun: dict[int, Instant] = {}
+    told: dict[int, tuple[str, Instant]] = {}  # by step: its last word that was written down, and when
+
+    def news(outcome: Outcome) -> bool:
+        number, now = outcome.step.number, clock.now()
+        if outcome.state is State.RUNNING and number in begun:
+            last, at = told.get(number, ("", begun[number]))
+            if not words or outcome.detail == last or (last and now - at < WORDS):
+                return False
+        told[number] = outcome.detail, now
+        return True
 
     def kept(outcome: Outcome) -> None:
         number = outcome.step.number
-        if outcome.state is not State.RUNNING or number not in begun:
+        if news(outcome):
             begun.setdefault(number, clock.now() - outcome.seconds)
             store.commit(token, [SetOperation(_entry(plan, outcome, begun[number], clock.now))])
         watch(outcome)

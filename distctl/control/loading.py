@@ -11,9 +11,13 @@ from distctl.control.world import World
 from distctl.errors import NodeError, TritonError
 
 POLL = 0.2  # seconds between two looks at the index
-SHORT = 0.05  # seconds, as a load begins: somebody may be waiting for it
+SHORT = 0.02  # seconds, as a load begins: somebody may be waiting for it
 BRIEFLY = 30.0  # seconds for which a load is looked at so often
 UNLOADED = "unloaded"  # Triton's reason for a model that was taken out and did not fail
+
+
+def _nothing() -> None:
+    pass
 
 
 def wait_for_models(
@@ -70,10 +74,17 @@ def unready(world: World, server: Server, models: Iterable[str]) -> dict[str, No
 
 
 def reload_model(
-    world: World, server: Server, model: str, *, seconds: float, report: Callable[[str], None]
+    world: World,
+    server: Server,
+    model: str,
+    *,
+    seconds: float,
+    report: Callable[[str], None],
+    meanwhile: Callable[[], None] = _nothing,
 ) -> None:
     """Load a model, or its new content, into a running server and return when it is ready.
 
+    `meanwhile` is done once, while it loads; not where it is ready at once.
     A server that is just being started again by its supervisor is waited for. Raises NodeError with Triton's
     reason and the last lines of the log.
     """
@@ -98,6 +109,8 @@ def reload_model(
             problem = f"{model} is {sight.state.value} after {waited:.0f} s"
             raise _not_ready(world, server, problem, tried=tried)
         report(f"loading, {waited:.0f} s")
+        meanwhile()
+        meanwhile = _nothing
         world.clock.sleep(SHORT if waited < BRIEFLY else POLL)
 
 

@@ -42,6 +42,9 @@ class Helm(Protocol):
     def act(self, decisions: Sequence[Decision]) -> Ended:
         """One pass for some decisions. Ends at a step's boundary once the loop is stopping."""
 
+    def press(self, why: str) -> None:
+        """Something is more urgent than the pass that is under way: it ends once it only waits."""
+
     def note(self, news: Sequence[Change]) -> None:
         """Write observations down."""
 
@@ -54,7 +57,7 @@ class Helm(Protocol):
 
 Say = Callable[
     [str, str], None
-]  # a kind (leading, standby, health, decision, pass, waiting, alive, error, stopped), a text
+]  # a kind (leading, standby, health, decision, errand, step, pass, waiting, alive, error, stopped), a text
 
 
 @dataclass
@@ -134,6 +137,8 @@ class Loop:
         self.memory = found.memory
         self.outlook = looked(self.outlook, seen, found.memory.ward)
         self._note(found.news)
+        if found.memory.pressing.why:
+            self.helm.press(found.memory.pressing.why)
         if found.decisions:
             self._begin(seen.record, found.decisions)
 

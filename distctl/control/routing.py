@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from distctl.cluster.record import Record, Replica, SetReplica
@@ -16,6 +16,7 @@ from distctl.cluster.router import RouterSight, SlotState
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.control.world import World
 from distctl.errors import DistctlError, DrainExpired, PartialFailure, RouterError, Unreachable
+from distctl.policy.announced import expecting
 from distctl.policy.drain import Decision, Drain, Step, next_step, watched
 
 POLL = 0.25  # seconds between two looks at a drain
@@ -50,8 +51,27 @@ class Routing:
         self._served: Counter[RouterId] = (
             Counter()
         )  # how many of those were in the record that it was brought to
+        self._announced: set[tuple[str, ServerId]] = set()  # slots that are about to join
 
-    def join(self, server: ServerId, models: Iterable[str]) -> PartialFailure | None:
+    def announce(self, server: ServerId, model: str) -> None:
+        """Have routers check a slot that is about to join: it drains until then, whatever the record says.
+
+        It is a hint that spares `join` the wait for a check; a router that does not take it fails there.
+        """
+        with self._record_lock:
+            self._announced.add((model, server))
+        self._apply(r for r in self.routers if r not in self._silent)
+
+    def withdraw(self) -> None:
+        """Bring routers to the record alone again, where something was announced and did not join.
+
+        One that cannot be is found as it is by the next look.
+        """
+        if self._announced:
+            self._announced.clear()
+            self._apply(r for r in self.routers if r not in self._silent)
+
+    def join(self, server: ServerId, models: Collection[str]) -> PartialFailure | None:
         """Record slots as ready and let every router send requests there.
 
         Routers that cannot be reached are left behind as long as one is told: the next plan brings them to
@@ -97,9 +117,10 @@ class Routing:
             self.apply()
         return decision
 
-    def record(self, server: ServerId, models: Iterable[str], state: SlotState) -> None:
+    def record(self, server: ServerId, models: Collection[str], state: SlotState) -> None:
         """Write what slots are meant to be, before anything is done about it."""
         with self._record_lock:
+            self._announced -= {(model, server) for model in models}
             record = self._world.store.load()
             replicas = (record.replica(server, model) or Replica(server, model) for model in models)
             self._world.store.commit(self._token, [SetReplica(replace(r, slot=state)) for r in replicas])
@@ -149,7 +170,7 @@ class Routing:
                 return "done together with other changes"
             all_so_far = self._asked[router]
             record: Record = self._world.store.load()
-            view = self._world.view(record, router)
+            view = expecting(self._world.view(record, router), self._announced)
             took = self._world.router(router).apply(view, deadline=APPLY)
             self._served[router] = all_so_far
             return took

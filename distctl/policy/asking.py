@@ -19,9 +19,11 @@ INTERVAL = 1.0  # seconds between two questions for `live`
 AT_ONCE = 200  # servers that are asked for everything each second
 SLOWEST = 20  # seconds between two of the other questions, however many servers there are
 PATIENT = 3  # answers that may fail before one is asked less often: a verdict is to come soon
-SOON = 0.2  # seconds between two questions to a router while somebody may be waiting for a model that sleeps
+SOON = 0.1  # seconds between two questions to a router while somebody may be waiting for a model that sleeps
 SHARE = 0.2  # of the time for those: a router whose answer takes long is asked less often
 LONGEST = 8.0  # seconds between two questions for a server that has been dead for long
+LEARNT = 32  # servers at once that are asked for everything, since they were dead or are new
+AT_FIRST = 1000  # servers that are first asked within one second
 KEPT = 5  # turns that a connection is kept: at SIGTERM Triton waits for every one that is open
 
 
@@ -36,12 +38,18 @@ class Question(Enum):
 
 
 EVERYTHING = frozenset(Question)
+ALONE = frozenset((Question.LIVE,))
 _SLOW = (Question.MODELS, Question.READY, Question.STATISTICS, Question.METRICS)
 
 
 def phase(server: ServerId) -> float:
     """A server's place among the others, from 0 to 1: the same at every start and spread evenly."""
     return zlib.crc32(str(server).encode()) / 2**32
+
+
+def head_start(servers: int) -> float:
+    """Seconds over which so many servers are first asked, 1 to 2: all at once would time out together."""
+    return min(max(servers / AT_FIRST, 1.0), 2.0)
 
 
 def period(servers: int) -> int:

@@ -44,9 +44,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the pass for some decisions ended. `busy`: somebody else had the lease, so nothing was tried."""
+    """How the pass for some decisions ended. `busy`: somebody else had the lease, so nothing was tried;
+    `broken`: it made room for a need that is more urgent, and the next one goes on with it."""
 
     at: Instant
     failed: bool = False
     busy: bool = False
     text: str = ""
+    broken: bool = False

@@ -23,10 +23,11 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A node, server or router that the plan leaves alone, and why."""
+    """A node, server or router that the plan leaves alone, why, and what to do about it."""
 
     subject: str
     why: str
+    hint: str = ""
 
     @property
     def text(self) -> str:

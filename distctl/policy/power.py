@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from distctl.cluster.power import Power, PowerSpec, PowerState
+from distctl.cluster.power import CONTROLLER, Power, PowerSpec, PowerState
 from distctl.cluster.record import AddEvent, Change, Event, Record, SetPower
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant, ModelState, ServerSight, Silence
@@ -26,7 +26,6 @@ LIMIT = 120.0  # seconds from the command to silence: systemd gives a unit 90 s 
 LOOK = 5.0  # seconds between two passes for a machine that answers and whose servers do not yet
 BLIND = 20.0  # the same for one that does not answer: where only ssh reaches it
 LONGEST = 3600.0  # seconds between two tries to turn one on at most
-BY = "controller"
 SPEAKS = (Silence.REFUSED, Silence.MUTE)  # nobody serves, and the machine is there
 
 
@@ -112,33 +111,37 @@ def _found(node: Node, seen: Seen) -> Power | None:
     if power is None or power.state is PowerState.ON:
         return None
     if node.power is None:
-        return power.turned(PowerState.ON, seen.now, "the inventory has no `power` for it any more", BY)
+        return _turned(power, PowerState.ON, "the inventory has no `power` for it any more", seen)
     took = seen.now - power.since
     if power.state is PowerState.BOOTING:
         return _coming(node, node.power, power, seen, took)
     if power.state is PowerState.STOPPING:
         return _going(node, power, seen, took)
     live = _live(node, seen)
-    return power.turned(PowerState.ON, seen.now, "it answers: not turned on by us", BY) if live else None
+    return _turned(power, PowerState.ON, "it answers: not turned on by us", seen) if live else None
 
 
 def _going(node: Node, power: Power, seen: Seen, took: float) -> Power | None:
     if not _answers(node, seen):
         return power.turned(PowerState.OFF, seen.now, power.why, power.by, tries=power.tries)
     if took > LIMIT:
-        return power.turned(PowerState.ON, seen.now, f"it did not go off within {took:.0f} s", BY)
+        return _turned(power, PowerState.ON, f"it did not go off within {took:.0f} s", seen)
     return None
 
 
 def _coming(node: Node, spec: PowerSpec, power: Power, seen: Seen, took: float) -> Power | None:
     """One whose machine answers in the end is on: why its servers do not is healing's question."""
     if _live(node, seen) or (took > spec.boot and _answers(node, seen)):
-        return power.turned(PowerState.ON, seen.now, f"it came {took:.0f} s after it was turned on", BY)
+        return _turned(power, PowerState.ON, f"it came {took:.0f} s after it was turned on", seen)
     if took > spec.boot:
         tries = power.tries + 1
         why = f"it did not come within {took:.0f} s; try {tries}"
-        return power.turned(PowerState.OFF, seen.now, why, BY, tries=tries)
+        return _turned(power, PowerState.OFF, why, seen, tries=tries)
     return None
+
+
+def _turned(power: Power, state: PowerState, why: str, seen: Seen, *, tries: int = 0) -> Power:
+    return power.turned(state, seen.now, why, CONTROLLER, tries=tries)
 
 
 def _sure(power: Power, since: Instant, seen: Seen) -> bool:
@@ -207,7 +210,7 @@ def _off(
 
 
 def _turn(power: Power, state: PowerState, why: str, seen: Seen) -> Decision:
-    turned = power.turned(state, seen.now, why, BY, tries=power.tries)
+    turned = _turned(power, state, why, seen, tries=power.tries)
     return Decision(power.node, f"{state.value} {power.node}: {why}", (SetPower(turned),))
 
 

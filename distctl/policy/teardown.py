@@ -31,6 +31,9 @@ def teardown(wish: Wish, record: Record, snapshot: Snapshot, *, keep_models: boo
         if not node.external:
             retired = [server.id for server in wish.retired if server.id.node == node.name]
             servers = [*(server.id for server in node.servers), *retired]
+            if node.name in record.shut:
+                _shut(draft, node, record)
+                continue
             _node(draft, node, servers, snapshot.nodes.get(node.name), stopped, keep_models)
     named = {node.name for node in (*wish.spec.nodes, *wish.leaving)}
     for place, seen in sorted(snapshot.nodes.items()):
@@ -45,6 +48,15 @@ def _ours(sight: NodeSight, keep_models: bool) -> bool:
     """Whether anything of ours that is to go is on a node that was reached."""
     found = (sight.owner, sight.units, sight.runtimes, sight.environments, sight.models and not keep_models)
     return sight.reachable and any(found)
+
+
+def _shut(draft: Draft, node: Node, record: Record) -> None:
+    """One that is off on purpose stays so: what lies on its disk stays too, and is named."""
+    if node.name in record.known:
+        why = f"{record.powers[node.name].said}; what distctl put there stays"
+        draft.skipped.append(
+            Skip(node.name, why, f"`distctl power on {node.name}`, and `distctl down` again once it is up")
+        )
 
 
 def _node(

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from distctl.cluster.record import Change, Record
-from distctl.policy import healing
+from distctl.policy import errands, healing
 from distctl.policy import upkeep as keeping
 from distctl.policy.autoscale.turn import Scaling, autoscale
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.gpu_trouble import Cordons, cordon
 from distctl.policy.power import Idleness, power
+from distctl.policy.pressing import Pressing, pressing, urgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Memory:
     scaling: Scaling = field(default_factory=Scaling)
     cordons: Cordons = field(default_factory=Cordons)
     idleness: Idleness = field(default_factory=Idleness)
+    pressing: Pressing = field(default_factory=Pressing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,18 @@ class Turn:
 
 def turn(memory: Memory, seen: Seen) -> Turn:
     """What is to be done now, each with its reason, and what is remembered. Pure; called for each look."""
+    knocks, busy = errands.knocks(seen.record, seen.now), seen.busy
+    seen = replace(seen, busy=busy or bool(knocks))  # no pass begins before somebody's who wants the lease
     found = healing.visit(memory.ward, seen.spec, seen.record, seen.snapshot)
     kept, due = keeping.upkeep(memory.upkeep, seen, found.needs)
     scaling, counts = autoscale(memory.scaling, seen)
     cordons, closed = cordon(memory.cordons, seen)
     idleness, turned, switched = power(memory.idleness, seen)
-    remembered = Memory(kept, found.ward, scaling, cordons, idleness)
-    return Turn(remembered, (*due, *counts, *closed, *turned), (*found.news, *switched))
+    wanted = urgent(found, scaling.waking, {**errands.needs(seen.record), **knocks})
+    press = pressing(memory.pressing, wanted, busy=busy, due=lambda s: keeping.due(kept, s, seen.now))
+    remembered = Memory(kept, found.ward, scaling, cordons, idleness, press)
+    asked = [] if seen.busy else errands.asked(seen.record)
+    return Turn(remembered, (*asked, *due, *counts, *closed, *turned), (*found.news, *switched))
 
 
 def ended(memory: Memory, record: Record, decisions: Sequence[Decision], how: Ended) -> Memory:

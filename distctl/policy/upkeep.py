@@ -69,16 +69,19 @@ def upkeep(before: Upkeep, seen: Seen, needs: Mapping[str, str]) -> tuple[Upkeep
     found = {**changed(before, seen), **troubles(seen), **needs}
     since = {subject: before.since.get(subject, seen.now) for subject in found}
     tries = {s: t for s, t in before.tries.items() if s in found or seen.now - t.due < WELL}
-    due = [] if seen.busy else [s for s in found if _due(since[s] + _grace(s, needs), tries.get(s), seen.now)]
-    return replace(before, since=since, tries=tries), [Decision(s, found[s]) for s in due]
+    after = replace(before, since=since, tries=tries)
+    now = [] if seen.busy else [s for s in found if seen.now >= since[s] + _grace(s, needs)]
+    return after, [Decision(s, found[s]) for s in now if due(after, s, seen.now)]
 
 
 def _grace(subject: str, needs: Mapping[str, str]) -> float:
     return 0.0 if subject == CLUSTER or subject in needs else GRACE
 
 
-def _due(first: Instant, tries: Tries | None, now: Instant) -> bool:
-    return now >= first and (tries is None or now >= tries.due)
+def due(memory: Upkeep, subject: str, now: Instant) -> bool:
+    """Whether a pass for a trouble may begin as far as those for it before are concerned."""
+    tries = memory.tries.get(subject)
+    return tries is None or now >= tries.due
 
 
 def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: Ended) -> Upkeep:
@@ -89,6 +92,9 @@ def ended(before: Upkeep, record: Record, decisions: Iterable[Decision], how: En
     for decision in decisions:
         known = tries.get(decision.subject)
         tries[decision.subject] = Tries(known.count + 1 if known else 1, how.at)
+    if how.broken:  # what it left is taken up at once
+        tries.pop(CLUSTER, None)
+        return replace(before, tries=tries, wishes=None)
     if how.failed:
         return replace(before, tries=tries)
     tries.pop(CLUSTER, None)
@@ -139,7 +145,8 @@ def _router(seen: Seen, router: RouterId) -> str:
     for model, server, slot in sight.slots:
         replica = seen.record.replica(server, model)
         wanted = replica.slot if replica else SlotState.OFF
-        if slot.state is not wanted:
+        announced = seen.busy and (slot.state, wanted) == (SlotState.DRAIN, SlotState.OFF)
+        if slot.state is not wanted and not announced:  # a pass under way has it join soon
             return f"router {router}: slot {server} of {model} is {slot.state.value}, not {wanted.value}"
     return ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from distctl.cluster.content import Archive, Folder, Kind
 from distctl.cluster.needs import LOCK, Lock, parse_lock
-from distctl.cluster.snapshot import Identity, NodeSight, Owner, Silence, UnitSight
+from distctl.cluster.snapshot import Identity, Instant, NodeSight, Owner, Silence, UnitSight
 from distctl.cluster.spec import Server, ServerId
 from distctl.errors import ForeignNode, NodeError, NodeLocked, StaleGeneration, Unreachable
 from distctl.ports import Progress
@@ -115,6 +115,14 @@ class FakeNode:
             self._reach("claim")
             self._compare(owner, also)
             self._claimed = self._machine.owner = owner
+
+    def renew(self, until: Instant) -> None:
+        """Let the claim last until then. It comes by the clock, so it is not counted as a change."""
+        with self._calls.look(f"{self._machine.name}: renew"):
+            if self._claimed is not None and self._machine.owner:
+                self._reach("renew")
+                self._compare(self._claimed)
+                self._machine.owner = replace(self._machine.owner, until=until)
 
     def confirm(self) -> None:
         """Raise when somebody took the machine over since it was claimed."""

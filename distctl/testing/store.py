@@ -12,12 +12,14 @@ from distctl.cluster.record import (
     AddEvent,
     AddLoad,
     Change,
+    Errand,
     Event,
     Lease,
     Load,
     OperationEntry,
     Record,
     Revision,
+    SetErrand,
     SetOperation,
     SetRevision,
     apply,
@@ -64,6 +66,7 @@ class MemoryStore:
         self._loads: list[Load] = []
         self._revisions: dict[int, Revision] = {}
         self._operations: dict[str, dict[int, OperationEntry]] = {}
+        self._errands: dict[str, Errand] = {}
 
     def load(self) -> Record:
         """The record as it is now."""
@@ -95,6 +98,8 @@ class MemoryStore:
             self._revisions[change.revision.number] = change.revision
         elif isinstance(change, SetOperation):
             self._operations.setdefault(change.operation.plan, {})[change.operation.number] = change.operation
+        elif isinstance(change, SetErrand):
+            self._errands[change.errand.id] = change.errand
 
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease, or renew it for the same owner. Raises LeaseHeld."""
@@ -164,6 +169,11 @@ class MemoryStore:
         with self._calls.look("store: operations"):
             wanted = plan if plan is not None else next(reversed(self._operations), "")
             return tuple(entry for _, entry in sorted(self._operations.get(wanted, {}).items()))
+
+    def errand(self, id: str) -> Errand | None:
+        """The errand of that id, open or not; None if there is none."""
+        with self._calls.look("store: errand"):
+            return self._errands.get(id)
 
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first."""

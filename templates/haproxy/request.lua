@@ -29,8 +29,14 @@ local function fields(bytes, at, last, visit, open)
     elseif wire == 2 then
       local length
       length, at = varint(bytes, at)
-      if not length or (not open and at + length - 1 > last) then return false end
-      answer = visit(field, at, math.min(at + length - 1, last))
+      -- Ten bytes can say a negative length, which would lead back here for ever.
+      if not length or length < 0 then return false end
+      local left = last - at + 1
+      if length > left then
+        if not open then return false end
+        length = left
+      end
+      answer = visit(field, at, at + length - 1)
       at = at + length
     elseif wire == 1 then at = at + 8
     elseif wire == 5 then at = at + 4
@@ -76,7 +82,7 @@ local function grpc_prompt(bytes, length)
           if kind == 8 and a then return bytes:sub(a, math.min(b, a + length - 1)) end
         end, true) or nil
       end, true) or nil
-    elseif field == 7 and first then -- raw: four bytes say how long the first element is
+    elseif field == 7 and first and last > first + 2 then -- raw: four bytes say how long the first element is
       text = bytes:sub(first + 4, math.min(last, first + 3 + length, first + 3 + string.unpack("<I4", bytes, first)))
     end
     return text
@@ -93,7 +99,7 @@ end
 
 -- The same of REST: a JSON text, or the first element behind the JSON.
 local function rest_prompt(txn, text, length)
-  local head = tonumber(txn.f:req_hdr("inference-header-content-length"))
+  local head = math.tointeger(tonumber(txn.f:req_hdr("inference-header-content-length")))
   local json = head and text:sub(1, head) or text
   local at = select(2, json:find('"text_input"%s*:%s*"')) or select(2, json:find('"data"%s*:[%s%[]*"'))
   if not at and txn.f:path():match("/generate") then at = generated(json) end

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import closing
 from time import monotonic
 
-from distctl.adapters.polling.http import Inquiry, new_session
+from distctl.adapters.polling.http import Inquiry
+from distctl.adapters.polling.lines import Lines
 from distctl.adapters.polling.server import Known, Target, ask
 from distctl.cluster.snapshot import ServerSight
 from distctl.cluster.spec import Endpoint, ServerId
@@ -33,11 +35,11 @@ def observe_servers(
 
 
 async def _observe(targets: list[Target], timeout: float) -> dict[ServerId, ServerSight]:
-    async with new_session(keep=False) as session:
-        until = monotonic() + timeout
+    lines, until = Lines(2 * len(targets) + 1), monotonic() + timeout
+    with closing(lines):
         found = await asyncio.gather(
             *(
-                ask(Inquiry(session, until, t.headers), t, ASKED, Known(ServerSight(t.id)), lambda: 0.0)
+                ask(Inquiry(lines, until, t.headers), t, ASKED, Known(ServerSight(t.id)), lambda: 0.0)
                 for t in targets
             )
         )

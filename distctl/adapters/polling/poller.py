@@ -14,19 +14,33 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, time
 from typing import Any
 
-from distctl.adapters.polling.http import Inquiry, new_session
+from distctl.adapters.polling.http import Inquiry
+from distctl.adapters.polling.lines import Lines
 from distctl.adapters.polling.prober import Prober
-from distctl.adapters.polling.server import Known, Target, ask
+from distctl.adapters.polling.server import Known, Target, ask, learn
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.errors import DistctlError
-from distctl.policy.asking import EVERYTHING, INTERVAL, brisk, due, lets_go, pause, period, phase
+from distctl.policy.asking import (
+    ALONE,
+    EVERYTHING,
+    INTERVAL,
+    LEARNT,
+    brisk,
+    due,
+    head_start,
+    lets_go,
+    pause,
+    period,
+    phase,
+)
 
 DEADLINE = 2.0  # seconds for all answers of one server in one turn
 SPREAD = 0.9  # of the second in which the servers' turns begin
 WIDTH = 16  # routers whose sockets are asked at once; one that hangs holds one of these threads
 FILES = 65_536  # open files that are asked of the system: one is kept for each server
+AGAIN = 0.1  # seconds between two cancellations of what is to end
 SPARE = 256  # of them for everything else
 
 Glance = Callable[[], RouterSight]
@@ -46,7 +60,7 @@ class Poller:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="distctl-polling", daemon=True)
         self._sockets = ThreadPoolExecutor(WIDTH, thread_name_prefix="distctl-glance")
-        self._prober = Prober(lambda: self._session, now)
+        self._prober = Prober(lambda: self._lines, now)
         self._changed = threading.Condition()
         self._servers: dict[ServerId, ServerSight] = {}
         self._routers: dict[RouterId, RouterSight] = {}
@@ -112,22 +126,24 @@ class Poller:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._session = self._loop.run_until_complete(self._open())
+        self._lines = self._loop.run_until_complete(self._open())
         try:
             self._loop.run_forever()
         finally:
             self._loop.run_until_complete(self._end())
             self._loop.close()
 
-    async def _open(self) -> Any:
-        return new_session(keep=True, connections=max(self._files - SPARE, SPARE))
+    async def _open(self) -> Lines:
+        self._learning = asyncio.Semaphore(LEARNT)
+        return Lines(max(self._files - SPARE, SPARE))
 
     async def _end(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
         self._prober.close()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self._session.close()
+        while running := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in running:  # again and again: before Python 3.12 `wait_for` may swallow a cancellation
+                task.cancel()
+            await asyncio.wait(running, timeout=AGAIN)
+        self._lines.close()
 
     def _follow(self) -> None:
         """Have one task for each of those that are to be watched, and none else. In the loop's thread."""
@@ -154,21 +170,30 @@ class Poller:
         """One server's turns."""
         place, turn, failures = phase(id), 0, 0
         known = Known(ServerSight(id))
-        await asyncio.sleep(place * self._spread)
+        await asyncio.sleep(place * self._spread * head_start(len(self._targets)))
         while True:
             begun = self._loop.time()
             target = self._targets.get(id)
             if target is None:  # let go just now
                 return
-            questions = EVERYTHING if known.dead else due(turn, place, period(len(self._targets)))
-            known = await ask(self._inquiry(target, turn), target, questions, known, self._now)
+            known = await self._asked(target, known, turn)
             self._told(id, self._prober.visit(target, known.sight))
             turn, failures = turn + 1, failures + 1 if known.dead else 0
             await self._rest(id, begun + pause(failures, place))
 
+    async def _asked(self, target: Target, known: Known, turn: int) -> Known:
+        """One turn. Who was dead is asked for everything once it lives: not all of them in one moment."""
+        dead, every = known.dead, period(len(self._targets))
+        questions = ALONE if dead else due(turn, phase(target.id), every)
+        known = await ask(self._inquiry(target, turn), target, questions, known, self._now)
+        if not dead or known.dead:
+            return known
+        async with self._learning:
+            return await learn(self._inquiry(target, turn + 1), target, EVERYTHING, known, self._now)
+
     def _inquiry(self, target: Target, turn: int) -> Inquiry:
         return Inquiry(
-            self._session,
+            self._lines,
             monotonic() + self._deadline,
             target.headers,
             renew=lets_go(turn, phase(target.id)),

@@ -10,9 +10,8 @@ from math import prod
 from time import monotonic
 from urllib.parse import quote
 
-import aiohttp
-
-from distctl.adapters.polling.http import OK, SHOWN, Inquiry, NoAnswer
+from distctl.adapters.polling.http import OK, SHOWN, Inquiry
+from distctl.adapters.polling.lines import Lines, NoAnswer
 from distctl.adapters.polling.server import Target
 from distctl.cluster.snapshot import Instant, ModelState, ServerSight
 from distctl.cluster.spec import ServerId
@@ -32,8 +31,8 @@ class Unprobed(Exception):
 class Prober:
     """What is known of every replica that is probed. Used in the event loop alone."""
 
-    def __init__(self, session: Callable[[], aiohttp.ClientSession], now: Callable[[], Instant]) -> None:
-        self._session, self._now = session, now
+    def __init__(self, lines: Callable[[], Lines], now: Callable[[], Instant]) -> None:
+        self._lines, self._now = lines, now
         self._probes: dict[ServerId, dict[str, Probe]] = {}
         self._failing: dict[str, dict[ServerId, Instant]] = {}  # by model: who fails, and since when
         self._running: dict[ServerId, asyncio.Task[None]] = {}
@@ -106,11 +105,11 @@ class Prober:
 
     async def _answer(self, target: Target, model: str) -> str:
         """Send one; how it failed, "" when it was answered, however."""
-        url = f"{target.http.url}/v2/models/{quote(model, safe='')}"
-        body = _request(await self._config(target, url))
+        path = f"/v2/models/{quote(model, safe='')}"
+        body = _request(await self._config(target, path))
         seconds = target.probes[model]
         try:
-            answer = await self._inquiry(target, seconds).post(f"{url}/infer", body)
+            answer = await self._inquiry(target, seconds).post(target.http, f"{path}/infer", body)
         except NoAnswer as error:
             return f"no answer within {seconds:g} s" if "in time" in error.message else error.message
         except TritonError:  # more than is read: it answers
@@ -119,10 +118,10 @@ class Prober:
             return ""
         return f"HTTP status {answer.status}: {answer.body[:SHOWN].decode('utf-8', 'replace')}"
 
-    async def _config(self, target: Target, url: str) -> bytes:
+    async def _config(self, target: Target, path: str) -> bytes:
         """A model's configuration. One that cannot be had is no failure: looks tell that better."""
         try:
-            answer = await self._inquiry(target, CONFIG).get(f"{url}/config")
+            answer = await self._inquiry(target, CONFIG).get(target.http, f"{path}/config")
         except TritonError as error:
             raise Unprobed from error
         if answer.status != OK:
@@ -130,7 +129,7 @@ class Prober:
         return answer.body
 
     def _inquiry(self, target: Target, seconds: float) -> Inquiry:
-        return Inquiry(self._session(), monotonic() + seconds, target.headers, keep=False)
+        return Inquiry(self._lines(), monotonic() + seconds, target.headers, keep=False)
 
 
 def _request(config: bytes) -> bytes:

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-from distctl.adapters.polling.http import OK, SHOWN, Answer, Inquiry, NoAnswer
+from distctl.adapters.polling.answer import Answer
+from distctl.adapters.polling.http import OK, SHOWN, Inquiry
+from distctl.adapters.polling.lines import NoAnswer
 from distctl.cluster.snapshot import Instant, ModelState, ReplicaSight, ServerSight, Silence
 from distctl.cluster.spec import Endpoint, ServerId
 from distctl.commands.triton import KEY_HEADER
@@ -61,8 +63,21 @@ async def ask(
         silence = error.silence if isinstance(error, NoAnswer) else Silence.NONE
         said = f"{target.http} {error.message}"
         return Known(ServerSight(target.id, error=said, silence=silence, at=now()))
-    sight, problems = replace(known.sight, live=live), dict(known.problems)
-    for question in (q for q in _HOW if q in questions and live):
+    return await learn(
+        inquiry,
+        target,
+        questions if live else frozenset(),
+        replace(known, sight=replace(known.sight, live=live)),
+        now,
+    )
+
+
+async def learn(
+    inquiry: Inquiry, target: Target, questions: frozenset[Question], known: Known, now: Callable[[], Instant]
+) -> Known:
+    """Ask a server that answered `live` these other questions. Never raises, as `ask`."""
+    sight, problems = known.sight, dict(known.problems)
+    for question in (q for q in _HOW if q in questions):
         try:
             sight = await _HOW[question](inquiry, target, sight)
             problems.pop(question, None)
@@ -73,7 +88,7 @@ async def ask(
 
 
 async def _live(inquiry: Inquiry, target: Target) -> bool:
-    answer = await inquiry.get(f"{target.http.url}/v2/health/live", end=inquiry.renew)
+    answer = await inquiry.get(target.http, "/v2/health/live", end=inquiry.renew)
     if answer.status != OK and answer.status not in ENDING:
         raise TritonError(f"answers health with HTTP status {answer.status}")
     if "html" in answer.kind:
@@ -83,8 +98,8 @@ async def _live(inquiry: Inquiry, target: Target) -> bool:
 
 async def _models(inquiry: Inquiry, target: Target, sight: ServerSight) -> ServerSight:
     """The index; where it is restricted and our key does not open it, statistics name what is ready."""
-    ready = await inquiry.get(f"{target.http.url}/v2/health/ready")
-    answer = await inquiry.post(f"{target.http.url}/v2/repository/index")
+    ready = await inquiry.get(target.http, "/v2/health/ready")
+    answer = await inquiry.post(target.http, "/v2/repository/index")
     if answer.status == OK:
         replicas = parse_index(_json(answer))
     else:
@@ -100,20 +115,20 @@ async def _readiness(inquiry: Inquiry, target: Target, sight: ServerSight) -> Se
     found = dict(sight.replicas)
     for model, replica in sight.replicas.items():
         if replica.state is ModelState.READY or replica == UNREADY:
-            answer = await inquiry.get(f"{target.http.url}/v2/models/{quote(model, safe='')}/ready")
+            answer = await inquiry.get(target.http, f"/v2/models/{quote(model, safe='')}/ready")
             found[model] = ReplicaSight(ModelState.READY) if answer.status == OK else UNREADY
     return replace(sight, replicas=found)
 
 
 async def _statistics(inquiry: Inquiry, target: Target, sight: ServerSight) -> ServerSight:
-    answer = await inquiry.get(f"{target.http.url}/v2/models/stats")
+    answer = await inquiry.get(target.http, "/v2/models/stats")
     return replace(sight, service=parse_statistics(_json(answer)))
 
 
 async def _metrics(inquiry: Inquiry, target: Target, sight: ServerSight) -> ServerSight:
     if target.metrics is None:
         return sight
-    answer = await inquiry.get(f"{target.metrics.url}/metrics", end=True)
+    answer = await inquiry.get(target.metrics, "/metrics", end=True)
     found = parse_metrics(_whole(answer).decode("utf-8", "replace"))
     return replace(sight, gpus=found.gpus, pending=found.pending, use=found.use)
 

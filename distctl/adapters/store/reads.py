@@ -1,4 +1,4 @@
-"""From rows back to what the record remembers: the whole in twelve queries, histories by themselves."""
+"""From rows back to what the record remembers: the whole in thirteen queries, histories by themselves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, select
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
+from distctl.cluster.errand import OVER
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -71,6 +72,7 @@ def record(connection: Connection) -> r.Record:
         keys={row["name"]: _key(row) for row in _rows(connection, schema.keys)},
         sized={row["model"]: _sized(row) for row in _rows(connection, schema.sized)},
         powers={row["node"]: _power(row) for row in _rows(connection, schema.powers)},
+        errands={row["id"]: _errand(row) for row in _rows(connection, _errands())},
     )
 
 
@@ -108,6 +110,17 @@ def operations(connection: Connection, plan: str | None) -> tuple[r.OperationEnt
     return tuple(_operation(row) for row in _rows(connection, query))
 
 
+def errand(connection: Connection, id: str) -> r.Errand | None:
+    """The errand of that id, open or not; None when nobody asked for it, or long ago."""
+    query = select(schema.errands).where(schema.errands.c.id == id)
+    return next((_errand(row) for row in _rows(connection, query)), None)
+
+
+def _errands() -> Select[Any]:
+    """Those that are not over."""
+    return select(schema.errands).where(schema.errands.c.state.not_in([state.value for state in OVER]))
+
+
 def loads(connection: Connection, since: Instant) -> tuple[r.Load, ...]:
     """Every load at or after `since`, oldest first."""
     table = schema.load
@@ -135,6 +148,18 @@ def _sized(row: RowMapping) -> r.Sized:
 def _power(row: RowMapping) -> r.Power:
     said = {name: row[name] for name in ("node", "since", "why", "used", "saved", "tries")}
     return r.Power(**said, state=r.PowerState(row["state"]), by=row["author"])
+
+
+def _errand(row: RowMapping) -> r.Errand:
+    said = {name: row[name] for name in ("id", "what", "words", "since", "drain_seconds", "begun", "outcome")}
+    return r.Errand(
+        **said,
+        by=row["author"],
+        places=tuple(json.loads(row["places"])),
+        force=row["force"],
+        state=r.ErrandState(row["state"]),
+        plans=tuple(json.loads(row["plans"])),
+    )
 
 
 def _replica(row: RowMapping) -> r.Replica:

@@ -125,6 +125,21 @@ powers = _table(
     _time("saved"),
     _number("tries"),
 )
+errands = _table(
+    "errands",
+    _key("id"),
+    _text("what"),
+    _text("words"),
+    _text("author"),
+    _time("since"),
+    _text("places"),
+    Column("drain_seconds", Double, nullable=True),
+    _flag("force"),
+    _text("state"),
+    _time("begun"),
+    _text("plans"),
+    _text("outcome"),
+)
 replicas = _table("replicas", _key("node"), _key("server"), _key("model"), _text("digest"), _text("slot"))
 known_nodes = _table("known_nodes", _key("node"), _text("document"))
 routers = _table("routers", _key("router"), _key("place"))

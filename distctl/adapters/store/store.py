@@ -28,7 +28,7 @@ from distctl.adapters.store.engine import (
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date, version
 from distctl.adapters.store.place import DAMAGED_HINT
 from distctl.cluster.lease import LEADING, check
-from distctl.cluster.record import Change, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.record import Change, Errand, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.snapshot import Instant
 from distctl.errors import StoreDamaged, StoreError
 from distctl.ports import Clock
@@ -185,6 +185,10 @@ class SqlStore:
     def operations(self, plan: str | None = None) -> Sequence[OperationEntry]:
         """The operations of a plan in order; None is the plan that was begun last. Raises StoreError."""
         return self._read(lambda connection: reads.operations(connection, plan))
+
+    def errand(self, id: str) -> Errand | None:
+        """The errand of that id, open or not; None if there is none any more. Raises StoreError."""
+        return self._read(lambda connection: reads.errand(connection, id))
 
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first. Raises StoreError."""

@@ -16,11 +16,13 @@ from sqlalchemy import Connection, Table, and_, case, delete, func, insert, sele
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
+from distctl.cluster.errand import OVER
 from distctl.cluster.serial import alters, counts
 from distctl.cluster.spec import ServerId
 
 Row = dict[str, Any]
 
+ERRANDS = 100  # that are over and kept: their commands have long read what became of them
 LOAD_SECONDS = 3600.0  # how long loads are kept; autoscaling looks back over minutes
 
 
@@ -49,9 +51,19 @@ def prune(connection: Connection, changes: Sequence[r.Change], keep: int) -> Non
         if kind in kinds:
             newest = connection.execute(select(func.max(table.c.id))).scalar_one_or_none() or 0
             connection.execute(delete(table).where(table.c.id <= newest - keep))
+    if r.SetErrand in kinds:
+        _prune_errands(connection)
     loads = [change.load.at for change in changes if isinstance(change, r.AddLoad)]
     if loads:
         connection.execute(delete(schema.load).where(schema.load.c.at < max(loads) - LOAD_SECONDS))
+
+
+def _prune_errands(connection: Connection) -> None:
+    """Forget all but the newest that are over."""
+    table = schema.errands
+    over = table.c.state.in_([state.value for state in OVER])
+    newest = select(table.c.id).where(over).order_by(table.c.since.desc(), table.c.id).limit(ERRANDS)
+    connection.execute(delete(table).where(over, table.c.id.not_in(newest)))
 
 
 def _put(connection: Connection, table: Table, key: Row, values: Row) -> None:
@@ -158,6 +170,25 @@ def _(change: r.SetPower, connection: Connection) -> None:
         "tries": power.tries,
     }
     _put(connection, schema.powers, {"node": power.node}, values)
+
+
+@_write.register
+def _(change: r.SetErrand, connection: Connection) -> None:
+    errand = change.errand
+    values = {
+        "what": errand.what,
+        "words": errand.words,
+        "author": errand.by,
+        "since": errand.since,
+        "places": json.dumps(errand.places),
+        "drain_seconds": errand.drain_seconds,
+        "force": errand.force,
+        "state": errand.state.value,
+        "begun": errand.begun,
+        "plans": json.dumps(errand.plans),
+        "outcome": errand.outcome,
+    }
+    _put(connection, schema.errands, {"id": errand.id}, values)
 
 
 @_write.register

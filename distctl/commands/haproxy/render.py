@@ -41,7 +41,7 @@ USUAL = ("infer", "generate")  # what most requests ask of a model
 PRIORITIES = "high -1\nlow 1\n"  # what x-priority says, and the class that waits: the lowest goes first
 VISIBLE = 16 * 1024  # bytes of a large body that are read before a server is chosen
 HOLD_PAUSE = (
-    200  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
+    100  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
 )
 SLOW_START = 10  # seconds in which a server that came up is given its whole share: caches and clocks are cold
 CUT_STREAM_AFTER = 2000  # ms of being DOWN before an answer that cannot be repeated is given up
@@ -190,7 +190,8 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             living={name: digest_of(text) for name, text in living(view).items()},
             offset=BEHIND,
             limit=_limit,
-            own_socket=f"{JAIL}/admin.sock" if view.drops_root else "admin.sock",
+            own_socket=_worker_file(view, "admin.sock"),
+            successor=_worker_file(view, "successor.sock"),
             secure=_secure(view, names),
             KEYS=KEYS,
             JAIL=JAIL,
@@ -206,6 +207,11 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             weight=_weight,
         )
     )
+
+
+def _worker_file(view: RouterView, name: str) -> str:
+    """A file as its workers find it."""
+    return f"{JAIL}/{name}" if view.drops_root else name
 
 
 def _bind(address: str, port: int) -> str:

@@ -9,6 +9,7 @@ from distctl.cluster.shared import AddressView
 from distctl.cluster.spec import ModelSpec, Node, RouterId, Server, ServerId
 from distctl.control.routing import Routing
 from distctl.control.world import World
+from distctl.policy.errands import Patience
 
 Report = Callable[[str], None]
 
@@ -26,6 +27,7 @@ class Job:
     documents: Mapping[str, str]  # node to JSON, for the record
     force: bool = False  # cut what is in flight at a drain's deadline
     drain_seconds: float | None = None  # instead of the node's own
+    patiences: Mapping[str, Patience] = field(default_factory=dict)  # by place, before the two above
     cleared: Mapping[str, str] = field(default_factory=dict)  # documents without the servers that left
     lame_ducks: Mapping[RouterId, float] = field(
         default_factory=dict
@@ -39,6 +41,13 @@ class Job:
     def places(self, node: str) -> tuple[str, ...]:
         """Where a step on a node may change something: there and, in the routers, everywhere else."""
         return tuple(sorted({node, *(router.place for router in self.routing.routers)}))
+
+    def patience(self, place: str, usual: float) -> tuple[float, bool]:
+        """How many seconds a drain there may take, and whether what is in flight then is cut."""
+        if place in self.patiences:
+            own = self.patiences[place]
+            return own.left(usual), own.force
+        return usual if self.drain_seconds is None else self.drain_seconds, self.force
 
     def load_seconds(self, server: Server) -> float:
         """How long one model may take to load."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from distctl.cluster.record import DropReplica
+from distctl.cluster.router import SlotState
 from distctl.cluster.spec import ServerId
 from distctl.control.loading import reload_model, unready
 from distctl.control.perform.job import Job, Report
@@ -22,7 +24,14 @@ def load(job: Job, op: LoadReplica, report: Report) -> None:
     if op.anew:
         job.world.triton(op.server).unload(op.model)
     try:
-        reload_model(job.world, server, op.model, seconds=job.load_seconds(server), report=report)
+        reload_model(
+            job.world,
+            server,
+            op.model,
+            seconds=job.load_seconds(server),
+            report=report,
+            meanwhile=partial(_announce, job, op),
+        )
     except NodeError as error:
         if op.sign is not Sign.UPDATE:
             raise
@@ -36,6 +45,15 @@ def load(job: Job, op: LoadReplica, report: Report) -> None:
             hint=error.hint,
         ) from error
     keep_replicas(job, op.server, (op.model,))
+
+
+def _announce(job: Job, op: LoadReplica) -> None:
+    """Where requests may wait for a model that sleeps, routers check it from now on: they see it wake."""
+    scale = job.models[op.model].autoscale
+    record = job.world.store.load()
+    serves = any(r.slot is SlotState.READY for r in record.replicas if r.model == op.model)
+    if scale is not None and scale.sleeps and not serves:
+        job.routing.announce(op.server, op.model)
 
 
 def unload(job: Job, op: UnloadReplica, report: Report) -> None:
@@ -76,10 +94,7 @@ def join(job: Job, ops: Sequence[Join], report: Report) -> list[DistctlError | N
 
 def leave(job: Job, op: Leave, report: Report) -> None:
     """Drain a server's slots in every router, within the node's own time or the one that was asked for."""
-    seconds = job.drain_seconds
-    if seconds is None:
-        seconds = job.nodes[op.node].timeouts.drain
-    force = job.force
+    seconds, force = job.patience(op.node, job.nodes[op.node].timeouts.drain)
     if op.cut_after is not None:
         seconds, force = min(seconds, op.cut_after), True
     job.routing.leave(op.server, op.models, rest=op.rest, seconds=seconds, force=force, report=report)

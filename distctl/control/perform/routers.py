@@ -24,19 +24,20 @@ def router_drain(job: Job, op: DrainRouter | StopRouter, report: Report) -> None
     if op.router in job.lame_ducks:
         report("its health path says that it goes")
         job.routing.end(op.router)
+    seconds, force = job.patience(op.node, STOP_ROUTER)
     end_router(
         job.world,
         op.router,
         lame_duck=job.lame_ducks.get(op.router, 0.0),
-        seconds=STOP_ROUTER if job.drain_seconds is None else job.drain_seconds,
-        force=job.force,
+        seconds=seconds,
+        force=force,
         report=report,
     )
 
 
 def router_stop(job: Job, op: StopRouter, report: Report) -> None:
     """Drain a router, stop it and forget it."""
-    seconds = STOP_ROUTER if job.drain_seconds is None else job.drain_seconds
+    seconds, _ = job.patience(op.node, STOP_ROUTER)
     if not op.hasty:
         router_drain(job, op, report)
         seconds = 0.0

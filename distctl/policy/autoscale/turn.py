@@ -20,9 +20,10 @@ from distctl.policy.wish import answering, ground_of
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What this policy remembers, by model."""
+    """What this policy remembers, by model, and which models that sleep are asked for just now, with why."""
 
     models: Mapping[str, Memory] = field(default_factory=dict)
+    waking: Mapping[str, str] = field(default_factory=dict)
 
 
 def autoscale(before: Scaling, seen: Seen) -> tuple[Scaling, list[Decision]]:
@@ -40,7 +41,8 @@ def autoscale(before: Scaling, seen: Seen) -> tuple[Scaling, list[Decision]]:
         if answer is not None and inforce[model.name].pin is None:
             asked[model.name] = answer
     changes = [] if seen.busy else _changes(asked, seen, {name: c.number for name, c in inforce.items()})
-    return Scaling(memories), changes
+    waking = {n: f"{n} wakes: {a.why}" for n, a in asked.items() if a.count and not inforce[n].number}
+    return Scaling(memories, waking), changes
 
 
 def _one(

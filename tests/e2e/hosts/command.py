@@ -6,16 +6,17 @@ those of the test and never those of the account that runs the suite.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hosts import Host, Hosts
 
@@ -87,15 +88,31 @@ class Operator:
             "DISTCTL_CACHE": str(default_cache()),
         }
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Begin a command, and do not wait for it."""
+    @contextlib.contextmanager
+    def controlled(self) -> Iterator[Path]:
+        """A controller runs meanwhile; the file gets all that it says, and the test's output its end."""
+        log = self.folder / "controller.log"
+        with log.open("w") as sink:
+            process = self.start("controller", "run", to=sink)
+        try:
+            yield log
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            process.kill()
+            process.wait()
+            print(log.read_text()[-20_000:])
+
+    def start(self, *words: str, to: IO[str] | None = None) -> subprocess.Popen[str]:
+        """Begin a command, and do not wait for it; `to` gets both of its streams."""
         return subprocess.Popen(
             [str(PROGRAM), *words, "-i", str(self.inventory)],
             env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=to or subprocess.PIPE,
+            stderr=to or subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
@@ -118,6 +135,16 @@ class Operator:
     def status(self) -> dict[str, Any]:
         """The document of `status`."""
         return self.run("status", "-o", "json").document
+
+
+def wait(what: Callable[[], bool], said: str, seconds: float, told: Callable[[], str] = str) -> float:
+    """Seconds until something is so; `told` is what else a reader should see when it never is."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + seconds:
+        if what():
+            return time.monotonic() - begun
+        time.sleep(0.1)
+    raise AssertionError(f"{said}: not within {seconds:g} s\n{told()}")
 
 
 Operators = Callable[..., Operator]  # what the fixture of that name gives

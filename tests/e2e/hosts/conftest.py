@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from command import Operator, Operators, nodes_of
+from estate import build
 from hosts import Hosts, demand, missing
+from pair import Pair
 
 MODELS = {"digits": {"replicas": 2}, "simple": {"replicas": 2}}
 
@@ -48,3 +50,19 @@ def cluster(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     for host in machines:
         left = host.run("find /root /var/lib -path '*/distctl/test/*'; ls -I '*faketime_*' /dev/shm").stdout
         assert left == ""
+
+
+@pytest.fixture(scope="module")
+def estate(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Three nodes and two routers behind one address, up."""
+    made = build(machines, tmp_path_factory.mktemp("estate"))
+    made.operator.run("up", "-y")
+    yield made
+    made.operator.run("down", "-y")
+
+
+@pytest.fixture
+def whole(estate: Pair) -> Pair:
+    """The estate with everything that is wanted, and a second place that would take the address."""
+    estate.standby()
+    return estate

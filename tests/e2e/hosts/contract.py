@@ -22,6 +22,11 @@ def apart(report: Report, kinds: tuple[str, ...]) -> tuple[Report, Counter[str]]
     return replace(report, failed=kept), Counter(text.split()[1] for text in lost)
 
 
+def turns(report: Report) -> set[str]:
+    """The ids of the requests that failed."""
+    return {text.split()[4].rstrip(":") for text in report.failed}
+
+
 def require_contract(report: Report, kinds: tuple[str, ...]) -> Counter[str]:
     """Nothing wrong; of these kinds of clients each lost at most what it had open, the others nothing."""
     rest, lost = apart(report, kinds)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
-from command import Operator, nodes_of
+from command import Operator, nodes_of, wait
 from hosts import Hosts
 from load import Load
 
@@ -37,14 +35,8 @@ def healed(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         healing={"reschedule_after": f"{RESCHEDULE:g}s"},
     )
     operator.run("up", "-y")
-    controller = operator.start("controller", "run")
-    try:
+    with operator.controlled():
         yield operator
-    finally:
-        controller.send_signal(signal.SIGTERM)
-        with contextlib.suppress(Exception):
-            controller.communicate(timeout=60)
-        controller.kill()
     operator.run("down", "-y")
 
 
@@ -61,16 +53,6 @@ def serving(cluster: Operator) -> dict[str, list[str]]:
 def whole(cluster: Operator, *, without: str = "") -> bool:
     """Whether each model has its two replicas on nodes that are not the broken one."""
     return all(len([n for n in nodes if n != without]) >= 2 for nodes in serving(cluster).values())
-
-
-def wait(what: Callable[[], bool], said: str, seconds: float) -> float:
-    """Seconds until something is so."""
-    begun = time.monotonic()
-    while time.monotonic() < begun + seconds:
-        if what():
-            return time.monotonic() - begun
-        time.sleep(0.2)
-    raise AssertionError(f"{said}: not within {seconds:g} s")
 
 
 def load(cluster: Operator) -> Load:

@@ -55,7 +55,7 @@ def test_a_wrong_inventory_ends_with_2_and_nothing_is_contacted(
 def test_wrong_usage_ends_with_2(cluster: LocalCluster) -> None:
     assert "No such option" in cluster.run("up", "--nonsense", check=2).err
     assert "no model 'digit'" in cluster.run("scale", "digit=2", check=2).err
-    assert "did you mean digits" in cluster.run("scale", "digit=2", check=2).err
+    assert "did you mean `digits`" in cluster.run("scale", "digit=2", check=2).err
     assert "MODEL=N" in cluster.run("scale", "digits", check=2).err
     cluster.run("drain", "n9", check=2)
     cluster.run("drain", "n1", "--timeout", "soon", check=2)

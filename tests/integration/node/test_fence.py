@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -174,3 +175,37 @@ def test_steps_of_one_run_wait_for_each_other_however_long_one_takes(place):
     eventually(place.path("holding").exists)
     assert changes.run("echo done", tried="waiting").stdout == "done\n"
     slow.join()
+
+
+def begun(place: Place, generation: int = 2, run: str = "ann:1") -> Place:
+    """Another distctl that has claimed the node for a second."""
+    found, now = another(place), time.time()
+    found.site.claim(Owner("suite", "record-1", generation, "ann@desk", now, now + 1, run=run))
+    return found
+
+
+def test_a_claim_that_is_renewed_lasts_longer_and_says_the_same_otherwise(place):
+    ours = begun(place)
+    before = ours.site.look().owner
+    ours.site.renew(4e9)
+    assert ours.site.look().owner == replace(before, until=4e9)
+    ours.site.confirm()
+
+
+def test_whoever_was_followed_renews_nothing(place):
+    ours, theirs = begun(place), begun(place, 3, "bob:1")
+    with pytest.raises(StaleGeneration):
+        ours.site.renew(4e9)
+    assert theirs.site.look().owner.until < 4e9
+
+
+def test_what_was_let_go_or_removed_is_not_brought_back_by_a_late_renewal(place):
+    ours = begun(place)
+    ours.site.release()
+    ours.site.renew(4e9)
+    assert ours.site.look().owner.until == 0.0
+    shutil.rmtree(begun(place, 3, "bob:1").path())
+    ours = begun(place, 4)
+    shutil.rmtree(ours.path())
+    ours.site.renew(4e9)
+    assert not place.path().exists()

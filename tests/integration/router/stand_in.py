@@ -28,6 +28,7 @@ from tritonclient.grpc import service_pb2_grpc as rpc
 
 PREFIX = "/v2/models/"
 CONTROL = re.compile(r"/(repository|systemsharedmemory|cudasharedmemory|logging|trace)(/|$)")
+GRPC_CONTROL = re.compile("(?i)Repository|SharedMemory|TraceSetting|LogSettings")
 
 
 class Model:
@@ -192,6 +193,18 @@ class Service(rpc.GRPCInferenceServiceServicer):
         return answer
 
 
+class Controlled(grpc.aio.ServerInterceptor):
+    """Notes what a router must not pass on."""
+
+    def __init__(self, state: Model) -> None:
+        self.state = state
+
+    async def intercept_service(self, continuation, details):
+        if GRPC_CONTROL.search(details.method):
+            self.state.control.append(details.method)
+        return await continuation(details)
+
+
 async def main(name: str, http_port: str, grpc_port: str, *models: str) -> None:
     state = Model(name, list(models))
     size = 64 * 1024 * 1024
@@ -200,7 +213,8 @@ async def main(name: str, http_port: str, grpc_port: str, *models: str) -> None:
             ("grpc.max_receive_message_length", size),
             ("grpc.max_send_message_length", size),
             ("grpc.so_reuseport", 0),
-        ]
+        ],
+        interceptors=[Controlled(state)],
     )
     rpc.add_GRPCInferenceServiceServicer_to_server(Service(state), server)
     server.add_insecure_port(f"127.0.0.1:{grpc_port}")

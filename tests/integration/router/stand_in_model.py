@@ -12,6 +12,7 @@ from typing import Any
 NO_START = (
     "inference request for sequence {} to model 'sums' must specify the START flag on the first request"
 )
+NO_SEQUENCE = "inference request to model 'sums' must specify a non-zero or non-empty correlation ID"
 
 
 class Sequences:
@@ -24,6 +25,8 @@ class Sequences:
 
     async def step(self, parameters: Mapping[str, Any]) -> int | str:
         """The number of steps so far, or Triton's complaint."""
+        if "sequence_id" not in parameters:
+            return NO_SEQUENCE
         name = str(parameters["sequence_id"])
         async with self._free:
             if parameters.get("sequence_start"):

@@ -18,6 +18,7 @@ from router_harness import Router, StandIn, alive, call, stopped, wait_for
 
 from distctl.adapters.haproxy import HaproxyRouter
 from distctl.adapters.haproxy.executable import bundled
+from distctl.adapters.haproxy.router import FRESH
 from distctl.adapters.local import LocalConnector
 from distctl.cluster.router import Pool, SlotState
 from distctl.cluster.spec import Connection, Endpoint, Node
@@ -128,6 +129,7 @@ def test_a_router_that_was_taken_over_meanwhile_is_told_nothing_more(
 
     def take_over() -> None:
         taken_over.set()
+        time.sleep(FRESH)  # for which it need not ask again
         servers[2].load("digits", "seq")
 
     control, router.control = router.control, HaproxyRouter(connector, router.view.id, router.root, change)

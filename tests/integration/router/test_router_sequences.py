@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +15,17 @@ from typing import Any
 
 import grpc
 import pytest
+from raw_h2 import OPENING, SERVICE, prefixed
+from raw_h2 import call as call_grpc
 from router_harness import Router, StandIn, call, wait_for
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
+from distctl.cluster.keys import Key
 from distctl.cluster.router import Pool, Sequences, SlotState
 
 PLACES = 4  # of each stand-in
+SECRET = "dk_of_these_tests"
 HUGE = 2**60  # an id that no JSON number of other languages can hold
 Step = Callable[[dict[str, Any]], int]
 
@@ -197,6 +203,86 @@ def test_places_that_are_taken_are_known_after_a_reload(sums: Router, servers: l
         step(parameters("late", start=True))
     assert [step(parameters(f"s{n}")) for n in range(2 * PLACES)] == [2] * 2 * PLACES
     assert hung(servers) == 0
+
+
+class Kept:
+    """A connection that was there before a reload, which the replaced worker still serves once."""
+
+    def __init__(self, router: Router) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", router.view.http_port, timeout=10)
+        self._connection.request("GET", "/v2/health/live")
+        self._connection.getresponse().read()
+        self.port = self._connection.sock.getsockname()[1]
+
+    def __call__(self, said: dict[str, Any]) -> int:
+        body = json.dumps({"inputs": [], "parameters": said})
+        self._connection.request("POST", "/v2/models/sums/infer", body, {"x-api-key": SECRET})
+        assert self._connection.sock.getsockname()[1] == self.port, "that was another connection"
+        answer = self._connection.getresponse()
+        found = json.loads(answer.read())
+        if answer.status != 200:
+            raise Refused(answer.status, found["error"])
+        assert answer.getheader("connection") == "close"
+        return found["step"]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def kept_channel(router: Router) -> socket.socket:
+    """The same of gRPC: a connection over which settings were exchanged."""
+    stream = socket.create_connection(("127.0.0.1", router.view.grpc_port), timeout=10)
+    stream.sendall(OPENING)
+    stream.recv(4096)
+    return stream
+
+
+def stepped(stream: socket.socket, said: dict[str, Any]) -> int:
+    """A step by such a connection."""
+    whole = call_grpc(SERVICE + "ModelInfer", prefixed(message(said).SerializeToString()))
+    stream.sendall(whole.removeprefix(OPENING))
+    answer = b""
+    while b"\x0a\x04sums" not in answer:
+        answer += stream.recv(4096)
+    begin = answer.index(b"\x0a\x04sums")
+    length = int.from_bytes(answer[begin - 4 : begin], "big")
+    return pb.ModelInferResponse.FromString(answer[begin : begin + length]).parameters["step"].int64_param
+
+
+@pytest.mark.parametrize("drops_root", [False, True])
+def test_a_replaced_worker_knows_what_began_at_its_successor_and_tells_it(
+    sums: Router, servers: list[StandIn], *, drops_root: bool
+) -> None:
+    """Clients keep connections: each of them meets the worker of its time."""
+    sums.view = replace(sums.view, drops_root=drops_root, keys=None)
+    sums.apply()
+    step = rest(sums)
+    with contextlib.ExitStack() as stack:
+        old = [stack.enter_context(contextlib.closing(Kept(sums))) for _ in range(6)]
+        channels = [stack.enter_context(contextlib.closing(kept_channel(sums))) for _ in range(2)]
+        sums.reload()
+        assert len(sums.look().old_workers) == 1
+        steps = [old[0](parameters("a", start=True)), step(parameters("a")), old[1](parameters("a"))]
+        assert steps == [1, 2, 3]
+        assert [step(parameters("b", start=True)), old[2](parameters("b"))] == [1, 2]
+        assert [stepped(channels[0], parameters("c", start=True)), step(parameters("c"))] == [1, 2]
+        assert stepped(channels[1], parameters("a")) == 4
+        for number in range(2 * PLACES - 3):
+            assert step(parameters(f"full-{number}", start=True)) == 1
+        with pytest.raises(Refused):
+            old[3](parameters("late", start=True))
+        assert old[4](parameters("a", end=True)) == 5
+        assert old[5](parameters("late", start=True)) == 1, "the place is free again"
+    assert hung(servers) == 0
+
+
+def test_a_replaced_worker_hands_the_api_key_on(sums: Router) -> None:
+    key = Key("ann", hashlib.sha256(SECRET.encode()).hexdigest())
+    sums.view = replace(sums.view, keys=(key,))
+    sums.apply()
+    with contextlib.closing(Kept(sums)) as old:
+        sums.reload()
+        assert old(parameters("a", start=True)) == 1
 
 
 def test_draining_server_keeps_its_sequences_and_gets_no_new_one(

@@ -144,7 +144,12 @@ def test_workers_of_root_are_nobody_in_a_folder_with_two_sockets_alone(make_rout
     status = Path(f"/proc/{router.look().pid}/status").read_text()
     assert "\nUid:\t65534\t65534\t65534\t65534\n" in status and "\nGroups:\t \n" in status
     assert Path(f"/proc/{router.look().pid}/root").readlink() == router.folder / "jail"
-    assert {path.name for path in (router.folder / "jail").iterdir()} == {"jail", "peers.sock", "admin.sock"}
+    assert {path.name for path in (router.folder / "jail").iterdir()} == {
+        "jail",
+        "peers.sock",
+        "admin.sock",
+        "successor.sock",
+    }
     assert (router.folder / "jail").stat().st_mode & 0o777 == 0o711
     assert (router.folder / "jail" / "peers.sock").stat().st_mode & 0o777 == 0o600
     context, body = trusting(), b'{"inputs":[],"parameters":{"sequence_id":7}}'

@@ -41,6 +41,22 @@ powers = st.builds(
     r.Power, nodes, st.sampled_from(list(r.PowerState)), times, texts, texts, times, times, small
 )
 
+errands = st.builds(
+    r.Errand,
+    st.sampled_from(["e", "f"]),
+    texts,
+    texts,
+    texts,
+    times,
+    st.tuples(nodes),
+    st.none() | times,
+    st.booleans(),
+    st.sampled_from(list(r.ErrandState)),
+    times,
+    st.tuples(texts),
+    texts,
+)
+
 changes = st.one_of(
     st.builds(r.SetRevision, st.builds(r.Revision, small, texts, texts, times, texts)),
     st.builds(r.SetIntent, st.builds(r.Intent, nodes, st.booleans(), st.booleans(), texts, texts, times)),
@@ -48,6 +64,7 @@ changes = st.one_of(
     st.builds(r.DropPin, models),
     st.builds(r.SetSized, st.builds(r.Sized, models, small, small, texts, times)),
     st.builds(r.SetPower, powers),
+    st.builds(r.SetErrand, errands),
     st.builds(r.SetKey, st.builds(r.Key, models, texts, small, small, st.tuples(models), texts, times)),
     st.builds(r.DropKey, models),
     st.builds(r.SetReplica, st.builds(r.Replica, servers, models, texts, st.sampled_from(list(SlotState)))),
@@ -92,6 +109,8 @@ def same_after(url: str, sequence: list[list[r.Change]]) -> None:
     assert list(again.history()) == list(memory.history())
     for plan in ("p", "q"):
         assert list(again.operations(plan)) == list(memory.operations(plan))
+    for errand in ("e", "f"):
+        assert again.errand(errand) == memory.errand(errand)
     assert list(again.loads()) == kept(memory.loads(), sequence)
     again.close()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from rehearsal import Operator, model, node, spec
 
 from distctl.app.background import run_script
-from distctl.app.change import leased, prepare, write_revision
+from distctl.app.change import prepare, write_revision
+from distctl.app.leasing import leased
 from distctl.app.wishes import down_changes
 from distctl.cluster.record import SetReplica
 from distctl.policy.plan import Plan
@@ -23,7 +24,7 @@ def running() -> Operator:
 def steady_plan(operator: Operator) -> Plan:
     """What a pass of a controller would do."""
     session = operator.session()
-    session.steady = True
+    session.steady, session.attended = True, False
     return prepare(session).plan
 
 

@@ -8,7 +8,8 @@ from threading import Event, Lock
 import pytest
 from rehearsal import Operator, model, node, places, spec
 
-from distctl.app.change import carry_out, leased, prepare
+from distctl.app.change import carry_out, prepare
+from distctl.app.leasing import leased
 from distctl.cluster.record import Pin, SetPin
 from distctl.control.execute import Outcome
 from distctl.errors import LeaseHeld, StaleGeneration

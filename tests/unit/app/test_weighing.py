@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from rehearsal import ROUTER, Operator, model, node, spec
 
-from distctl.app.change import leased, look
+from distctl.app.change import look
+from distctl.app.leasing import leased
 from distctl.app.losses import remember_lost
 from distctl.app.weighing import told, weigh
 from distctl.cluster.router import Lost, RouterSight

@@ -1,12 +1,16 @@
 """Nodes are made ours before anything is changed: the first one decides between two operators."""
 
 from dataclasses import replace
+from threading import Event
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rehearsal import model, node, spec
 
 from distctl.cluster.snapshot import Owner
 from distctl.control.claim import claim, let_go
+from distctl.control.world import NodePort, World
 from distctl.errors import ForeignNode, StaleGeneration
 from distctl.testing import FakeCluster
 
@@ -77,3 +81,43 @@ def test_nothing_to_claim_is_nothing_done() -> None:
     found = cluster()
     claim(world(found), [], OURS)
     assert found.calls.changes == []
+
+
+def noted(found: FakeCluster) -> tuple[World, list[tuple[str, float]]]:
+    """The same world, and which renewals come to its nodes; `b` answers none of them before it is let go."""
+    whole = world(found)
+    renewals: list[tuple[str, float]] = []
+    slow = Event()
+
+    def node_of(name: str) -> NodePort:
+        real = whole.node(name)
+
+        def renew(until: float) -> None:
+            renewals.append((name, until))
+            if name == "b":
+                slow.wait(0.2)
+
+        return cast("NodePort", SimpleNamespace(claim=real.claim, release=real.release, renew=renew))
+
+    return replace(whole, node=node_of), renewals
+
+
+def test_claims_are_renewed_once_a_third_of_their_time_has_gone() -> None:
+    found = cluster()
+    noting, renewals = noted(found)
+    claims = claim(noting, NAMES, replace(OURS, at=69.0))
+    claims.renew(78.0)
+    assert renewals == []
+    claims.renew(80.0)
+    assert claims.let_go() == []  # waits for what is under way
+    assert sorted(renewals) == [("a", 110.0), ("b", 110.0), ("c", 110.0)]
+    assert [m.owner.until for m in found.machines.values() if m.owner] == [0.0] * 3
+
+
+def test_a_node_whose_renewal_goes_on_is_left_out_and_delays_nobody() -> None:
+    noting, renewals = noted(cluster())
+    claims = claim(noting, NAMES, replace(OURS, at=69.0))
+    claims.renew(80.0)
+    claims.renew(91.0)
+    claims.let_go()
+    assert [until for name, until in renewals if name == "b"] == [110.0]

@@ -10,8 +10,9 @@ from threading import Event, Lock
 import pytest
 from rehearsal import ROUTER, Operator, model, node, spec
 
-from distctl.app.change import Keeper, carry_out, leased, prepare
-from distctl.cluster.record import Intent, SetIntent
+from distctl.app.change import Manner, carry_out, prepare
+from distctl.app.leasing import Keeper, leased
+from distctl.cluster.record import Intent, OperationState, SetIntent
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Owner
 from distctl.cluster.spec import ServerId
@@ -19,6 +20,7 @@ from distctl.control.execute import WIDTH, Course, Outcome, State, execute
 from distctl.control.perform import Job
 from distctl.control.routing import Routing
 from distctl.errors import (
+    BrokenOff,
     Interrupted,
     LeaseHeld,
     NodeError,
@@ -315,11 +317,36 @@ def test_a_command_that_is_interrupted_ends_its_drains_at_once_and_they_go_on_la
         operator.write(SetIntent(Intent("a", cordoned=True, draining=True)))
         prepared = prepare(session, keeper, awaited=["a"])
         cut = Cut(session, keeper.lease)
-        carry_out(session, cut, prepared, watch=watch, what="drain", drain_seconds=1e5)
+        carry_out(session, cut, prepared, watch=watch, what="drain", manner=Manner(drain_seconds=1e5))
     replica = operator.cluster.store.record.replica(A, "digits")
     assert replica is not None and replica.slot is SlotState.DRAIN
     assert operator.cluster.store.holder() is None
     assert all(m.owner is None or m.owner.until == 0.0 for m in operator.cluster.machines.values())
+    router.ending = 1
+    operator.drain("a")
+    assert router.in_flight["digits", A] == 0
+    assert operator.promise.kept()
+
+
+def test_a_plan_that_is_broken_off_ends_its_drains_and_notes_what_came_to_an_end() -> None:
+    """Nothing new is started, and the next pass finds the drain where it was."""
+    operator = Operator(spec([node(name) for name in "abc"], [model("digits", 2)]))
+    operator.up()
+    router = operator.cluster.routers[ROUTER]
+    router.in_flight["digits", A], router.ending = 1, 0  # a request that never ends
+    session, seen = operator.session(), []
+
+    def pressing() -> str:
+        return "b/0 is dead" if any("in flight" in outcome.detail for outcome in seen) else ""
+
+    with pytest.raises(BrokenOff, match="b/0 is dead"), leased(session, "controller: x") as keeper:
+        operator.write(SetIntent(Intent("a", cordoned=True, draining=True)))
+        prepared = prepare(session, keeper, awaited=["a"])
+        manner = Manner(drain_seconds=1e5, plan="first", pressing=pressing)
+        carry_out(session, keeper, prepared, watch=seen.append, what="controller", manner=manner)
+    states = {entry.what: entry.state for entry in session.store.operations("first")}
+    assert states.pop("a: drain digits of a/0") is OperationState.RUNNING
+    assert set(states.values()) <= {OperationState.DONE}
     router.ending = 1
     operator.drain("a")
     assert router.in_flight["digits", A] == 0

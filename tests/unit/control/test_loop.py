@@ -9,7 +9,7 @@ from typing import Any
 
 from rehearsal import node, spec
 
-from distctl.cluster.record import Change, Record, Revision
+from distctl.cluster.record import Change, Errand, Record, Revision
 from distctl.cluster.snapshot import Snapshot
 from distctl.control.loop import HEARTBEAT, Loop
 from distctl.errors import DistctlError, StoreError
@@ -44,9 +44,11 @@ class FakeHelm:
     other: str = ""
     revision: int = 1
     broken: DistctlError | None = None
+    errands: dict[str, Errand] = field(default_factory=dict)
     ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
     acted: list[str] = field(default_factory=list)
     noted: list[Change] = field(default_factory=list)
+    pressed: list[str] = field(default_factory=list)
     stood_down: bool = False
 
     def lead(self) -> str:
@@ -57,12 +59,15 @@ class FakeHelm:
     def look(self) -> Seen | None:
         if not self.revision:
             return None
-        record = Record("r", revision=Revision(self.revision, "{}", "ann@desk", 0.0))
+        record = Record("r", revision=Revision(self.revision, "{}", "ann@desk", 0.0), errands=self.errands)
         return Seen(spec([node("a", servers=0)], [], routers=False), record, Snapshot(self.clock.now()))
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         self.acted += [decision.reason for decision in decisions]
         return replace(self.ends, at=self.clock.now())
+
+    def press(self, why: str) -> None:
+        self.pressed.append(why)
 
     def note(self, news: Sequence[Change]) -> None:
         self.noted += news
@@ -181,3 +186,19 @@ def test_at_the_end_the_leadership_is_given_back() -> None:
     rig.loop.run()
     assert rig.helm.stood_down
     assert rig.said[-1][0] == "stopped"
+
+
+def test_what_came_up_during_a_pass_is_told_to_it() -> None:
+    rig = Rig()
+    rig.step(2)
+    rig.pool.holding = True
+    rig.helm.revision = 2
+    rig.step(2)
+    assert rig.helm.pressed == []
+    rig.helm.errands = {"e": Errand("e", "scale", "scale digits=1", by="ann@desk")}
+    rig.step(2)
+    assert set(rig.helm.pressed) == {"scale digits=1: asked for by ann@desk"}
+    rig.pool.held[0].set_result(Ended(rig.clock.now(), broken=True, text="the pass makes room"))
+    rig.pool.holding = False
+    said = rig.step(1)
+    assert ("decision", "scale digits=1: asked for by ann@desk") in said

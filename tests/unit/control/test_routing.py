@@ -121,6 +121,41 @@ def test_a_router_that_cannot_be_reached_keeps_nothing_from_joining_the_others()
         routing.leave(SERVERS[0], (MODEL,), rest=False, seconds=5, force=False, report=lambda _: None)
 
 
+def test_what_is_announced_is_checked_and_gets_nothing_until_it_joins() -> None:
+    operator, session, token = bench()
+    routing = Routing(session.world, token, [ROUTER])
+
+    def state(server: ServerId) -> SlotState:
+        return states(view_of(operator.cluster.router(ROUTER)))[MODEL, server]
+
+    for server in SERVERS[:2]:
+        routing.announce(server, MODEL)
+    assert [state(server) for server in SERVERS[:3]] == [SlotState.DRAIN, SlotState.DRAIN, SlotState.OFF]
+    assert operator.cluster.store.record.replica(SERVERS[0], MODEL) is None
+    routing.join(SERVERS[0], (MODEL,))
+    assert [state(server) for server in SERVERS[:2]] == [SlotState.READY, SlotState.DRAIN]
+    routing.withdraw()
+    assert [state(server) for server in SERVERS[:2]] == [SlotState.READY, SlotState.OFF]
+
+
+def test_what_was_announced_and_leaves_is_closed() -> None:
+    operator, session, token = bench()
+    routing = Routing(session.world, token, [ROUTER])
+    routing.announce(SERVERS[0], MODEL)
+    routing.join(SERVERS[0], (MODEL,))
+    routing.leave(SERVERS[0], (MODEL,), rest=False, seconds=5, force=False, report=lambda _: None)
+    assert states(view_of(operator.cluster.router(ROUTER)))[MODEL, SERVERS[0]] is SlotState.OFF
+
+
+def test_a_router_that_does_not_take_an_announcement_is_told_of_when_it_joins() -> None:
+    operator, session, token = bench()
+    routing = Routing(session.world, token, [ROUTER])
+    operator.cluster.router(ROUTER).reachable = False
+    routing.announce(SERVERS[0], MODEL)
+    with pytest.raises(RouterError, match="no answer"):
+        routing.join(SERVERS[0], (MODEL,))
+
+
 def test_where_no_router_can_be_reached_nothing_joins() -> None:
     operator, session, token = bench()
     routing = Routing(session.world, token, [ROUTER, TWO], silent={ROUTER: "no answer", TWO: "no route"})

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from rehearsal import Operator, model, node, spec
 
-from distctl.app.change import leased, prepare, with_changes
+from distctl.app.change import prepare, with_changes
+from distctl.app.examination import examine
+from distctl.app.leasing import leased
 from distctl.app.wishes import parse_scale, refuse_shortage, scale_changes
 from distctl.cluster.power import Power, PowerSpec, PowerState
 from distctl.cluster.record import SetPower
@@ -69,3 +71,21 @@ def test_one_that_comes_is_set_up_by_the_next_pass() -> None:
     ann.heal()
     assert {server.node for server, _ in ann.cluster.store.record.places} == {"a", "b"}
     assert ann.promise.kept()
+
+
+def test_down_leaves_a_node_that_is_off_as_it_is_and_says_what_lies_there() -> None:
+    ann = operator()
+    (skip,) = ann.down().skipped
+    assert skip.text == "b: off since 1970-01-01 00:00:01 UTC: idle; what distctl put there stays"
+    assert "distctl power on b" in skip.hint
+    turn(ann, PowerState.ON)
+    ann.cluster.machines["b"].reachable = True
+    assert not ann.down().skipped
+    assert not ann.cluster.machines["b"].models
+
+
+def test_doctor_tells_of_a_node_that_is_off_and_does_not_look_at_it() -> None:
+    ann = operator()
+    (found,) = [f for f in examine(ann.session(), ["b"]) if f.node == "b" and "since" in f.what]
+    assert (found.level, found.unreachable) == ("ok", False)
+    assert "distctl power on b" in found.remedy

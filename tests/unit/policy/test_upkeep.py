@@ -62,6 +62,14 @@ TROUBLES = [
 ]
 
 
+def test_a_slot_that_a_pass_under_way_announced_is_no_trouble() -> None:
+    unplaced = replace(RECORD, replicas=frozenset(r for r in RECORD.replicas if r.server == B))
+    announced = replace(STRAY, record=unplaced)
+    assert "router main@lb" in troubles(announced)
+    assert "router main@lb" not in troubles(replace(announced, busy=True))
+    assert "router main@lb" in troubles(replace(STRAY, busy=True))
+
+
 @pytest.mark.parametrize(("seen", "found"), TROUBLES)
 def test_a_trouble_is_what_differs_from_the_record(seen: Seen, found: dict[str, str]) -> None:
     assert troubles(seen) == found

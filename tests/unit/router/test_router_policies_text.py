@@ -130,7 +130,7 @@ def test_what_may_be_sent_again_is_no_sequence(suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("checks", "time", "tries"),
-    [(CheckTimes(), 60, "300"), (CheckTimes(), 0.1, "1"), (CheckTimes(connect=1200), 60, "60")],
+    [(CheckTimes(), 60, "600"), (CheckTimes(), 0.1, "1"), (CheckTimes(connect=1200), 60, "60")],
     ids=["near", "at least one", "far: HAProxy waits a second at most"],
 )
 def test_held_request_tries_as_often_as_it_may_wait(checks: CheckTimes, time: float, tries: str) -> None:
@@ -142,8 +142,8 @@ def test_held_request_tries_as_often_as_it_may_wait(checks: CheckTimes, time: fl
 
 def test_only_a_model_that_holds_has_what_holding_needs() -> None:
     without, holding = render(view()), render(view(hold=Hold()))
-    assert "nbsrv" not in without.files[CONFIG] and "_rh" not in without.files[CONFIG]
-    assert "nbsrv" in holding.files[CONFIG]
+    assert "acl cold" not in without.files[CONFIG] and "_rh" not in without.files[CONFIG]
+    assert "acl cold" in holding.files[CONFIG]
     files = {n.partition("-")[0]: t for n, t in holding.files.items() if n.endswith(".map")}
     maps = {name: text for name, text in files.items() if "hold" in name}
     assert maps == {"holding": "m m_r\n", "resthold": "m m_rh\n", "grpchold": "m m_gh\n"}
