@@ -37,6 +37,8 @@ NOBODY = 65534  # uid and gid of nobody on Linux
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
 BEHIND = 50  # ms that a waiting request stands behind for each request that its key has in the pool
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
+USUAL = ("infer", "generate")  # what most requests ask of a model
+PRIORITIES = "high -1\nlow 1\n"  # what x-priority says, and the class that waits: the lowest goes first
 VISIBLE = 16 * 1024  # bytes of a large body that are read before a server is chosen
 HOLD_PAUSE = (
     100  # ms between two tries of a request that is held; HAProxy waits its connect timeout, 1 s at most
@@ -93,19 +95,30 @@ def _beside(view: RouterView) -> dict[str, str]:
 
 
 def _maps(view: RouterView) -> dict[str, str]:
-    """Model to backend; a model that must not be asked twice never leads to a backend that would."""
+    """What leads to a backend: a model, or for most requests a whole path; and what words stand for.
+
+    A model that must not be asked twice never leads to a backend that would.
+    """
     found = {"slots.map": "".join(f"{number} {name}\n" for name, number in ids_of(view).items())}
     for word, letter in (("rest", "r"), ("grpc", "g")):
-        found[f"{word}.map"] = "".join(
-            f"{p.model} {p.model}_{letter}{'' if p.replay else 'n'}\n" for p in view.pools
-        )
+        found[f"{word}.map"] = "".join(f"{p.model} {_first(p, letter)}\n" for p in view.pools)
         found[f"{word}once.map"] = _map(view.pools, f"_{letter}n")
         found[f"{word}stream.map"] = _map(view.pools, f"_{letter}s")
+    found["usual.map"] = "".join(
+        f"/v2/models/{p.model}/{asked} {_first(p, 'r')}\n" for p in view.pools for asked in USUAL
+    )
     holding = [pool for pool in view.pools if pool.hold]
     if holding:
         found |= {f"{word}hold.map": _map(holding, f"_{word[0]}h") for word in ("rest", "grpc")}
         found["holding.map"] = _map(holding, CHECKED)
+    if any(pool.admission for pool in view.pools):
+        found["priorities.map"] = PRIORITIES
     return found
+
+
+def _first(pool: Pool, letter: str) -> str:
+    """The backend of a pool's small requests."""
+    return f"{pool.model}_{letter}{'' if pool.replay else 'n'}"
 
 
 def _map(pools: Iterable[Pool], suffix: str) -> str:

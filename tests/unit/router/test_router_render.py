@@ -123,6 +123,8 @@ def test_model_without_replay_never_leads_to_a_backend_that_repeats() -> None:
         "grpconce": "a a_gn\nb b_gn\n",
         "reststream": "a a_rs\nb b_rs\n",
         "grpcstream": "a a_gs\nb b_gs\n",
+        "usual": "/v2/models/a/infer a_r\n/v2/models/a/generate a_r\n"
+        "/v2/models/b/infer b_rn\n/v2/models/b/generate b_rn\n",
     }
 
 
