@@ -159,7 +159,7 @@ def test_failures_are_counted_by_kind_and_end_with_1(cluster: LocalCluster) -> N
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("nobody",), 1, "unknown model"),
+        (("nobody",), 2, "there is no model 'nobody'"),
         (("simple", "--shape", "INPUT0:3"), 2, "simple wants INPUT0 as [16], not [3]"),
         (("simple", "--direct", "n7"), 2, "there is no server 'n7'"),
         (("textgen",), 2, "--protocol stream"),
