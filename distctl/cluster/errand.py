@@ -30,7 +30,7 @@ class Errand:
     `places` are the nodes and routers' places that it is about: their last requests are awaited, and its
     drain deadline (`drain_seconds`, None for the node's own) and `force` are for them alone. `begun` is when
     its first pass took it, from which the deadline counts; `plans` are the ids of its passes in the journal;
-    `outcome` is JSON of what the journal does not tell of them (`app/errand_outcomes`).
+    `outcome` is JSON of what the journal does not tell of them (`app/told_steps`).
     """
 
     id: str
