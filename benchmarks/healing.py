@@ -169,9 +169,9 @@ def _measured(section: Section, fault: Fault, under: str, found: Machines, times
     if never:
         section.notes.append(f"{fault.name} under {under}: {WHY.get((fault.name, under), 'it lasted')}")
     requests, failed = sum(t.requests for t in seen.tallies), sum(t.failed for t in seen.tallies)
-    longest = f"{max(t.longest for t in seen.tallies) * 1000:.0f}"
+    slowest = f"{max(t.longest for t in seen.tallies) * 1000:.0f}"
     felt = "to the end" if never and max(seen.felt) >= longest else f"{max(seen.felt):.1f}"
-    section.rows.append([fault.name, under, str(times), how, felt, str(requests), str(failed), longest])
+    section.rows.append([fault.name, under, str(times), how, felt, str(requests), str(failed), slowest])
     say(f"{fault.name} under {under}: healed {how}, felt {felt}; {failed} of {requests} failed")
     return seen
 
