@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hosts import Hosts, demand, missing
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is: speed is for benchmarks.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture

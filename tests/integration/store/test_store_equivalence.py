@@ -117,7 +117,7 @@ def same_after(url: str, sequence: list[list[r.Change]]) -> None:
 
 @given(commits)
 @example([[LOAD], [r.DropNode("a"), LOAD]])
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 def test_the_store_in_a_file_is_as_the_one_in_memory(sequence):
     with tempfile.TemporaryDirectory() as folder:
         same_after(f"sqlite:///{Path(folder) / 'r.db'}", sequence)

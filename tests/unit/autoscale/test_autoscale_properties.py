@@ -33,7 +33,7 @@ counts = st.builds(Count, st.integers(0, 30), st.integers(0, 30))
 
 
 @given(specs, demands, st.integers(0, 40), st.sampled_from([0.0, 5.0, 40.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bounds_hold_whatever_comes(spec, demands, begin, start):
     model = Virtual(spec, count=min(max(begin, spec.min), spec.max), start=start)
     for seconds, requests in demands:
@@ -43,7 +43,7 @@ def test_bounds_hold_whatever_comes(spec, demands, begin, start):
 
 @example(9.0, 1, 1, 0.0)
 @given(st.floats(1, 150), st.integers(0, 2**32 - 1), st.integers(1, 15), st.sampled_from([0.0, 45.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_steady_load_with_noise_finds_its_count_and_stays_there(level, seed, begin, start):
     noise = random.Random(seed)
     model = Virtual(Autoscale(1, 30, down_after=60.0), count=begin, start=start)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from distctl.policy.bench.quantiles import QUANTILES, histogram, quantile, times
@@ -18,13 +18,11 @@ some_times = st.lists(st.floats(1e-6, 600), min_size=1, max_size=200)
 CLOSED, OPEN = Step(Loop.CLOSED, 4, 10.0), Step(Loop.OPEN, 100, 10.0)
 
 
-@settings(deadline=None)
 @given(some_times, st.floats(0, 1))
 def test_a_quantile_is_numpys(values: list[float], part: float) -> None:
     assert quantile(sorted(values), part) == pytest.approx(float(np.quantile(values, part)))
 
 
-@settings(deadline=None)
 @given(some_times)
 def test_times_agree_with_numpy(values: list[float]) -> None:
     found = times(values)
@@ -40,7 +38,6 @@ def test_no_times_come_to_nothing() -> None:
     assert histogram([]) == ()
 
 
-@settings(deadline=None)
 @given(some_times)
 def test_a_histogram_holds_every_time_below_its_bound(values: list[float]) -> None:
     found = histogram(values)

@@ -65,7 +65,9 @@ PIECES += [
     "gpu[1-9999]",
 ]
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 def loads_or_is_refused(folder: Path, content: bytes) -> None:

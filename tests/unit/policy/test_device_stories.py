@@ -192,7 +192,7 @@ cards = st.lists(st.sampled_from([f"GPU-{n}" for n in range(5)]), unique=True, m
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), cards, st.booleans()), max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_whatever_nvidia_smi_says_clients_lose_nothing(course: list[tuple[str, list[str], bool]]) -> None:
     """After any course of answers, deaths among them, what was served and is not interrupted stays served."""
     operator = Operator(spec([per_gpu("a"), per_gpu("b")], [model("digits", 2)]))

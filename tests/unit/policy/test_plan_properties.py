@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rehearsal import ROUTER, Operator, model, node, spec
 
@@ -140,7 +140,7 @@ def busy(operator: Operator) -> None:
     st.lists(models, max_size=3, unique_by=lambda m: m.name),
     st.lists(st.tuples(happenings, st.booleans()), max_size=6),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_up_twice_changes_nothing_and_nothing_is_lost_on_the_way(
     some: list[Node], wanted: list[ModelSpec], story: list[tuple[Callable[[Operator], None], bool]]
 ) -> None:

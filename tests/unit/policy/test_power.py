@@ -258,7 +258,7 @@ def test_a_node_that_is_lost_makes_room_elsewhere() -> None:
     assert [d.subject for d in story.second() if d.changes][:1] == ["b"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     steps=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 200)), min_size=1, max_size=8),
     boots=st.floats(1, 60),
