@@ -57,7 +57,7 @@ class Helm(Protocol):
 
 Say = Callable[
     [str, str], None
-]  # a kind (leading, standby, health, decision, errand, step, pass, waiting, alive, error, stopped), a text
+]  # a kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error), a text
 
 
 @dataclass
@@ -123,12 +123,16 @@ class Loop:
         return self._leads
 
     def _turn(self) -> None:
-        """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile."""
-        self._looking = looking = self._looking or self.pool.submit(self.helm.look)
+        """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile.
+
+        The next one begins as soon as such a look was taken: one a second as long as none takes longer.
+        """
+        late, looking = self._looking, self._looking or self.pool.submit(self.helm.look)
         wait([looking], timeout=INTERVAL / 2)
+        self._looking = looking
         if not looking.done():
             return
-        self._looking = None
+        self._looking = self.pool.submit(self.helm.look) if late else None
         seen = self._result(looking, "look")
         if seen is None:
             return
