@@ -56,6 +56,7 @@ class Clients:
 
     http: int
     grpc: int
+    host: str = "127.0.0.1"
     each: int = 8
     tally: Tally = field(default_factory=Tally)
     stopping: bool = False
@@ -78,7 +79,7 @@ class Clients:
             began, problem = time.monotonic(), ""
             try:
                 async with asyncio.timeout(PATIENCE):
-                    stream = stream or await asyncio.open_connection("127.0.0.1", self.http)
+                    stream = stream or await asyncio.open_connection(self.host, self.http)
                     problem = await _ask(stream, _floats())
             except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
                 problem = f"HTTP: {type(error).__name__} {error}"
@@ -93,7 +94,7 @@ class Clients:
     async def _grpc(self) -> None:
         # A connection of its own for each client, as separate programs would have.
         options = [("grpc.use_local_subchannel_pool", 1)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc}", options=options) as channel:
+        async with grpc.aio.insecure_channel(f"{self.host}:{self.grpc}", options=options) as channel:
             call = channel.unary_unary(GRPC_INFER)
             while not self.stopping:
                 began, problem, floats = time.monotonic(), "", _floats()

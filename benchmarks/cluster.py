@@ -28,6 +28,11 @@ class LocalCluster:
         return self.folder / "cluster.yaml"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What commands for it run with."""
+        return environment()
+
+    @property
     def router(self) -> tuple[int, int]:
         """The router's ports for HTTP and gRPC."""
         return self.base, self.base + 1
@@ -39,7 +44,7 @@ class LocalCluster:
 
     def cli(self, *words: str, timeout: float = UP_SECONDS) -> str:
         """What `distctl WORDS` prints."""
-        return run([*distctl(), *words, "-i", self.inventory], timeout=timeout, env=environment())
+        return run([*distctl(), *words, "-i", self.inventory], timeout=timeout, env=self.environment)
 
     def server_pid(self, node: str) -> int:
         """The process of a node's Triton."""

@@ -8,15 +8,27 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.cluster import LocalCluster
-from benchmarks.work import distctl, environment
+from benchmarks.work import distctl
+
+
+class Cluster(Protocol):
+    """What a controller needs of a cluster."""
+
+    @property
+    def inventory(self) -> Path:
+        """Its file."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What commands for it run with."""
 
 
 class Controller:
     """A `distctl controller run` with what it says."""
 
-    def __init__(self, cluster: LocalCluster, log: Path) -> None:
+    def __init__(self, cluster: Cluster, log: Path) -> None:
         self._log = log
         with log.open("w") as sink:
             self.process = subprocess.Popen(
@@ -24,7 +36,7 @@ class Controller:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=dict(cluster.environment),
             )
 
     def wait(self, words: str, seconds: float = 60.0) -> float:

@@ -1,204 +1,216 @@
-"""How long a fault lasts: under a controller, under supervisors alone, and behind nginx."""
+"""How long a fault lasts: under a controller, under systemd alone, and behind nginx with passive checks."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.clients import Clients, Tally
-from benchmarks.cluster import LocalCluster, local_cluster
 from benchmarks.controlled import Controller
-from benchmarks.peers import Target, nginx, ours
+from benchmarks.machines import (
+    PATIENCE,
+    REPLICAS,
+    RESCHEDULE,
+    ROUTER,
+    SERVER,
+    Machines,
+    machines,
+    routes,
+    run_by_distctl,
+    run_by_systemd,
+    serves,
+)
+from benchmarks.others import unavailable
 from benchmarks.work import Aim, Section, Work, median, say, spread
 
-LONGEST = 20.0  # seconds after which a fault counts as one that lasts
+if TYPE_CHECKING:
+    from host import Host
+
+LONGEST = 20.0  # seconds after which a fault that nobody has mended counts as one that lasts
 SETTLE = 3.0  # seconds in which every check sees a server that came back
+SLOW = 1.0  # seconds after which an answer counts as felt
 AIM = 5.0  # seconds from a loss to its repair, beside Triton's own start
-ALONE = "supervisors alone"
-NGINX = "supervisors, nginx tuned"
+DISTCTL, ALONE, NGINX = "distctl", "systemd alone", "systemd and nginx"
+HOW = f"""\
+Test hosts of this machine with a real systemd: a router, two nodes that serve a model, one to \
+spare; eight HTTP and eight gRPC clients that check every answer. distctl: a controller, its router, \
+`reschedule_after: {RESCHEDULE}s`. systemd alone: Triton as a unit with `Restart=always`, which its \
+clients ask directly. systemd and nginx: two such units behind nginx with passive checks \
+(`max_fails=1 fail_timeout=10s`, a request is tried again elsewhere, {PATIENCE} s for an answer), \
+itself such a unit. Crash: SIGKILL; hang: SIGSTOP; cut: the node's link; router: SIGKILL of all its \
+processes; controller: SIGKILL, while another one stands by. Healed: from the fault until the server \
+or router that was struck answers again (cut: until the replica is ready elsewhere), Triton's own \
+start included; never: not within {LONGEST:g} s. Felt: from the fault until the last request ended \
+that failed or took more than {SLOW:g} s. Failed: no answer within 10 s, an error, or a wrong \
+answer."""
+
+
+def _nothing(_: Host) -> None:
+    """What is to be undone where a fault ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to the cluster, and when that is over."""
+    """What is done to a machine, when that is over, and what ends it where nobody does."""
 
     name: str
-    strike: Callable[[LocalCluster], object]
-    over: Callable[[LocalCluster], bool]
+    strike: Callable[[Host], object]
+    over: Callable[[Machines, Host], bool]
+    undo: Callable[[Host], object] = _nothing
+    patience: float = LONGEST  # seconds in which distctl is to have mended it
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came of a fault, time by time: seconds until it was over (None: it lasted), what clients saw."""
+
+    healed: list[float | None] = field(default_factory=list)
+    felt: list[float] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+
+    @property
+    def times(self) -> list[float]:
+        """Those that were over."""
+        return [seconds for seconds in self.healed if seconds is not None]
+
+
+def _elsewhere(found: Machines, struck: Host) -> bool:
+    return sum(serves(node) for node in found.nodes if node is not struck) >= REPLICAS
+
+
+CRASH = Fault("crash", lambda host: host.run("pkill -9 -x tritonserver"), lambda _, struck: serves(struck))
+HANG = Fault(
+    "hang",
+    lambda host: host.run("pkill -STOP -x tritonserver"),
+    lambda _, struck: serves(struck),
+    lambda host: host.run("pkill -CONT -x tritonserver"),
+)
+ROUTED = Fault(
+    "router", lambda host: host.run("pkill -9 -x 'haproxy|nginx'"), lambda _, struck: routes(struck)
+)
+CUT = Fault("cut", lambda host: host.cut(), _elsewhere, lambda host: host.heal(), RESCHEDULE + 45.0)
+WHY = {
+    ("hang", ALONE): "systemd looks at processes: one that is stopped is there, so nobody ends it, and its "
+    "clients wait for as long as it hangs.",
+    (
+        "hang",
+        NGINX,
+    ): "systemd does not see a hang, and nginx cannot start a server: it leaves it out for 10 s "
+    f"after each request that it waited {PATIENCE} s for, and then tries it again with another one.",
+    ("cut", ALONE): "systemd knows its own machine alone: nobody starts the replica elsewhere.",
+    ("cut", NGINX): "nginx sends to the other server, and nobody starts the replica elsewhere: what is left "
+    "carries the load.",
+}
 
 
 def run(work: Work) -> list[Section]:
-    """Each fault once a round: with a controller, then without one and with nginx as the router."""
+    """Each fault under each of them. Raises RuntimeError where test hosts cannot be made."""
+    if why := unavailable(("ssh", "scp", "curl", "nginx")):
+        raise RuntimeError(why)
     section = Section(
         "healing",
         "Time to heal",
-        "Two Tritons on this machine, eight HTTP and eight gRPC clients that check every answer. Healed: "
-        "from the fault until the server or router that was struck answers ready again, Triton's own start "
-        f"included; a fault that lasts {LONGEST:g} s counts as one that lasts. Supervisors restart what "
-        "exits, as systemd's `Restart=always` does, and are what runs where no controller does. Crash: "
-        "SIGKILL; dead: its supervisor too; hang: SIGSTOP. Failed: no answer within 10 s, an error, or a "
-        "wrong answer.",
-        ["fault", "under", "times", "healed after, s", "requests", "failed", "longest request, ms"],
+        HOW,
+        ["fault", "under", "times", "healed after, s", "felt for, s", "requests", "failed", "longest, ms"],
     )
-    with local_cluster(work.folder / "cluster") as cluster:
-        start = _own_start(cluster)
-        with _controllers(cluster, work.folder) as (leader, second):
-            for fault in (CRASH, DEAD, HANG, ROUTER):
-                healed = _measured(
-                    section, fault, "distctl's controller", cluster, ours(cluster), work.rounds
-                )
-                _aim(section, fault, healed, start)
-            _lead(section, leader, second)
-        for fault in (CRASH, HANG, ROUTER):
-            _measured(section, fault, ALONE, cluster, ours(cluster), 1)
-        with nginx(cluster.servers, work.folder / "nginx", cluster.base + 30, tuned=True) as target:
-            for fault in (CRASH, HANG):
-                _measured(section, fault, NGINX, cluster, target, 1)
-    section.notes += [
-        f"Triton's own start with its one model, by a supervisor: {start:.1f} s.",
-        "A link that is cut needs machines of their own: tests/e2e/hosts/test_healing_hosts.py prints it.",
-        "A controller that is gone harms no request; what it would heal waits for the next one.",
-    ]
+    with machines(work) as found:
+        with run_by_distctl(found):
+            ours = _under_distctl(section, found, work)
+        with run_by_systemd(found):
+            alone = _under_systemd(section, found, work)
+    section.rows.sort(key=lambda row: ["crash", "hang", "cut", "router", "controller"].index(row[0]))
+    for name, seen in ours.items():
+        _aim(section, name, seen, median(alone["crash"].times))
     return [section]
 
 
-def _struck(cluster: LocalCluster) -> str:
-    return cluster.nodes[-1]
+def _under_distctl(section: Section, found: Machines, work: Work) -> dict[str, Seen]:
+    with closing(Controller(found, work.folder / "leader.jsonl")) as leader:
+        leader.wait("this controller leads")
+        seen = {
+            fault.name: _measured(section, fault, DISTCTL, found, times)
+            for fault, times in ((CRASH, work.rounds), (HANG, work.rounds), (ROUTED, work.rounds), (CUT, 1))
+        }
+        with closing(Controller(found, work.folder / "second.jsonl")) as second:
+            second.wait("stands by")
+            leader.process.kill()
+            took = second.wait("this controller leads")
+    say(f"controller killed: the next one leads after {took:.1f} s")
+    section.rows.append(["controller", DISTCTL, "1", f"{took:.1f}", "0", "", "", ""])
+    section.notes.append("A controller that is gone harms no request; what it would heal waits for the next.")
+    aim = "seconds until observing goes on after a controller's death"
+    section.aims.append(Aim(aim, AIM, round(took, 1)))
+    section.figures["controller_s"] = round(took, 1)
+    return seen
 
 
-def _signal(number: int, cluster: LocalCluster) -> None:
-    os.kill(cluster.server_pid(_struck(cluster)), number)
+def _under_systemd(section: Section, found: Machines, work: Work) -> dict[str, Seen]:
+    plans = ((CRASH, work.rounds), (HANG, 1), (CUT, 1))
+    alone = {fault.name: _measured(section, fault, ALONE, found, times) for fault, times in plans}
+    for fault, times in (*plans, (ROUTED, work.rounds)):
+        _measured(section, fault, NGINX, found, times)
+    return alone
 
 
-def _kill_for_good(cluster: LocalCluster) -> None:
-    os.kill(cluster.supervisor_pid(_struck(cluster)), signal.SIGKILL)
-    _signal(signal.SIGKILL, cluster)
+def _measured(section: Section, fault: Fault, under: str, found: Machines, times: int) -> Seen:
+    """Add a row: a fault so many times under load."""
+    seen, longest = Seen(), fault.patience if under == DISTCTL else LONGEST
+    for _ in range(times):
+        found.wait_whole()
+        time.sleep(SETTLE)
+        _once(seen, fault, under, found, longest)
+    never = len(seen.healed) - len(seen.times)
+    how = spread(seen.times, 1) if seen.times else "never"
+    if never:
+        section.notes.append(f"{fault.name} under {under}: {WHY.get((fault.name, under), 'it lasted')}")
+    requests, failed = sum(t.requests for t in seen.tallies), sum(t.failed for t in seen.tallies)
+    slowest = f"{max(t.longest for t in seen.tallies) * 1000:.0f}"
+    felt = "to the end" if never and max(seen.felt) >= longest else f"{max(seen.felt):.1f}"
+    section.rows.append([fault.name, under, str(times), how, felt, str(requests), str(failed), slowest])
+    say(f"{fault.name} under {under}: healed {how}, felt {felt}; {failed} of {requests} failed")
+    return seen
 
 
-def _kill_router(cluster: LocalCluster) -> None:
-    os.kill(cluster.router_pid(), signal.SIGKILL)
+def _once(seen: Seen, fault: Fault, under: str, found: Machines, longest: float) -> None:
+    struck = found.router if fault is ROUTED else found.serving()[-1]
+    asked, port = (struck, SERVER) if under == ALONE else (found.router, ROUTER)
+    begun = time.monotonic() + 1.0
+    event = partial(_heal, seen, fault, found, struck, longest)
+    tally = asyncio.run(Clients(port, port + 1, asked.address).during(event, before=1.0, after=1.0))
+    fault.undo(struck)
+    bad = [at for at, _ in tally.failures] + [at for at, took in tally.answers if took > SLOW]
+    seen.felt.append(max((at - begun for at in bad), default=0.0))
+    seen.tallies.append(tally)
 
 
-def _answers(port: int, path: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=1) as answer:
-        return bool(answer.status == 200)
-    return False
-
-
-def _server_answers(cluster: LocalCluster) -> bool:
-    return _answers(cluster.servers[-1][0], "/v2/models/floats/ready")
-
-
-def _router_answers(cluster: LocalCluster) -> bool:
-    return _answers(cluster.router[0], "/v2/health/ready")
-
-
-CRASH = Fault("crash", partial(_signal, signal.SIGKILL), _server_answers)
-DEAD = Fault("dead", _kill_for_good, _server_answers)
-HANG = Fault("hang", partial(_signal, signal.SIGSTOP), _server_answers)
-ROUTER = Fault("router", _kill_router, _router_answers)
-
-
-def _own_start(cluster: LocalCluster) -> float:
-    """Seconds from a kill until Triton answers ready again, its supervisor waiting for nothing."""
-    return _healed(CRASH, cluster) or LONGEST
-
-
-def _healed(fault: Fault, cluster: LocalCluster) -> float | None:
-    """Strike, and wait until it is over: the seconds, None when it lasts."""
+def _heal(seen: Seen, fault: Fault, found: Machines, struck: Host, longest: float) -> None:
+    """Strike, and wait until it is over or counts as one that lasts."""
     begun = time.monotonic()
-    fault.strike(cluster)
-    while fault.over(cluster):
+    fault.strike(struck)
+    while fault.over(found, struck):
         if time.monotonic() - begun > LONGEST:
             raise RuntimeError(f"{fault.name}: it does not show")
         time.sleep(0.02)
-    while time.monotonic() - begun < LONGEST:
-        if fault.over(cluster):
-            return time.monotonic() - begun
+    until = begun + longest
+    while time.monotonic() < until:
+        if fault.over(found, struck):
+            seen.healed.append(time.monotonic() - begun)
+            return
         time.sleep(0.05)
-    return None
+    seen.healed.append(None)
 
 
-def _measured(
-    section: Section, fault: Fault, under: str, cluster: LocalCluster, target: Target, times: int
-) -> list[float]:
-    """Add a row: a fault so many times under load."""
-    healed: list[float] = []
-    tallies: list[Tally] = []
-    for _ in range(times):
-        cluster.wait_ready()
-        time.sleep(SETTLE)
-        took: list[float | None] = []
-        event = partial(_noted, took, fault, cluster)
-        tallies.append(asyncio.run(Clients(target.http, target.grpc).during(event, before=1.0, after=1.0)))
-        healed += [seconds for seconds in took if seconds is not None]
-        if None in took:
-            _help(fault, cluster)
-    lasted = times - len(healed)
-    how = spread(healed, 1) if healed else ""
-    how += f"{', ' if how else ''}{lasted} of {times} last" if lasted else ""
-    requests, failed = sum(t.requests for t in tallies), sum(t.failed for t in tallies)
-    longest = f"{max(t.longest for t in tallies) * 1000:.0f}"
-    section.rows.append([fault.name, under, str(times), how, str(requests), str(failed), longest])
-    say(f"{fault.name} under {under}: healed after {how}; {failed} of {requests} failed")
-    return healed
-
-
-def _noted(took: list[float | None], fault: Fault, cluster: LocalCluster) -> None:
-    took.append(_healed(fault, cluster))
-
-
-def _help(fault: Fault, cluster: LocalCluster) -> None:
-    """End a fault that nobody heals."""
-    if fault.name == "hang":
-        _signal(signal.SIGCONT, cluster)
-    else:
-        cluster.cli("up", "-y")
-
-
-def _aim(section: Section, fault: Fault, healed: list[float], start: float) -> None:
-    """The worst case counts; Triton's own start is not ours."""
-    own = 0.0 if fault.name == "router" else start
-    worst = max(healed, default=LONGEST) - own
-    why = (
-        "it is looked at twice and asked on its own node before it is killed" if fault.name == "hang" else ""
-    )
-    section.aims.append(
-        Aim(f"{fault.name}: seconds beside Triton's own start", AIM, round(worst, 1), why=why)
-    )
-    section.figures[f"{fault.name}_s"] = round(median(healed), 1)
-
-
-@contextmanager
-def _controllers(cluster: LocalCluster, folder: Path) -> Iterator[tuple[Controller, Controller]]:
-    """One that leads, and one that stands by."""
-    leader = Controller(cluster, folder / "leader.jsonl")
-    try:
-        leader.wait("nothing is to be done")
-        second = Controller(cluster, folder / "second.jsonl")
-        try:
-            second.wait("stands by")
-            yield leader, second
-        finally:
-            second.close()
-    finally:
-        leader.close()
-
-
-def _lead(section: Section, leader: Controller, second: Controller) -> None:
-    """The time until another controller leads."""
-    leader.process.kill()
-    took = second.wait("this controller leads")
-    section.rows.append(["controller", "a second one", "1", f"{took:.1f}", "", "", ""])
-    section.aims.append(
-        Aim("seconds until observing goes on after a controller's death", AIM, round(took, 1))
-    )
-    section.figures["controller_s"] = round(took, 1)
+def _aim(section: Section, name: str, seen: Seen, start: float) -> None:
+    """The worst case counts; Triton's own start and the wait that was asked for are not ours."""
+    own = {"router": 0.0, "cut": start + RESCHEDULE}.get(name, start)
+    worst = max(seen.times, default=LONGEST) - own
+    why = "it is looked at twice and asked on its own node before it is killed" if name == "hang" else ""
+    beside = {"router": "", "cut": f" beside Triton's own start and the {RESCHEDULE} s"}
+    text = f"{name}: seconds{beside.get(name, ' beside what systemd alone takes for a crash')}"
+    section.aims.append(Aim(text, AIM, round(worst, 1), why=why))
+    section.figures[f"{name}_s"] = round(median(seen.times), 1)

@@ -59,10 +59,13 @@ class Operator:
         )
         return {node["node"]: node["steps"] for node in json.loads(said)["nodes"]}
 
-    def by_hand(self) -> None:
-        """The script with OpenSSH."""
+    def by_hand(self, addresses: Sequence[str] = ()) -> None:
+        """The script with OpenSSH, for all hosts or for some."""
         files = [self.folder / "runtime.tar.gz", MODELS / "floats", self.folder / "start.sh"]
-        run(["sh", HERE / "by_hand.sh", self.ssh_config, *files, *self.addresses], timeout=LIMIT)
+        run(
+            ["sh", HERE / "by_hand.sh", self.ssh_config, *files, *(addresses or self.addresses)],
+            timeout=LIMIT,
+        )
 
     def ansible(self, program: Path) -> str:
         """The playbook, with pipelining and eight forks."""
@@ -87,14 +90,14 @@ class Operator:
 
 
 @contextmanager
-def operator(work: Work, count: int) -> Iterator[Operator]:
+def operator(work: Work, count: int, *, systemd: bool = False) -> Iterator[Operator]:
     """So many test hosts that have nothing yet, gone at the end with all that runs on them."""
     from hosts import Hosts
 
     say(f"{count} test hosts")
     with Hosts() as hosts:
         for number in range(count):
-            hosts.add(f"n{number:02d}", size="640m")
+            hosts.add(f"n{number:02d}", size="640m", systemd=systemd)
         hosts.write_config(
             f"Host *\n  IdentityFile {hosts.key}\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {hosts.known_hosts}\n  LogLevel ERROR\n"

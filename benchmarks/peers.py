@@ -63,11 +63,11 @@ NGINX_ROUTER = """\
   upstream grpc {{ least_conn; {grpcs} keepalive 64; keepalive_requests 1000000000; }}
   {tuned}
   server {{
-    listen 127.0.0.1:{http};
+    listen {listen}{http};
     location / {{ proxy_pass http://rest; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
   server {{
-    listen 127.0.0.1:{grpc} http2;
+    listen {listen}{grpc} http2;
     location / {{ grpc_pass grpc://grpc; }}
   }}
 """
@@ -140,12 +140,26 @@ def nginx_config(inside: str, folder: Path, workers: str) -> str:
 
 def nginx_router(servers: Sequence[tuple[int, int]], http: int, *, tuned: bool) -> str:
     """nginx with keep-alive and least_conn; `tuned` also repeats requests on another server."""
+    return nginx_between(
+        [f"127.0.0.1:{h}" for h, _ in servers],
+        [f"127.0.0.1:{g}" for _, g in servers],
+        http,
+        listen="127.0.0.1:",
+        tuned=TUNED_NGINX if tuned else "",
+    )
+
+
+def nginx_between(
+    rest: Sequence[str], grpcs: Sequence[str], http: int, *, tuned: str, listen: str = ""
+) -> str:
+    """nginx over servers, each as `ADDRESS:PORT`; `listen` is its own address with a colon, "" for all."""
     return NGINX_ROUTER.format(
         http=http,
         grpc=http + 1,
-        rest=" ".join(f"server 127.0.0.1:{h};" for h, _ in servers),
-        grpcs=" ".join(f"server 127.0.0.1:{g};" for _, g in servers),
-        tuned=TUNED_NGINX if tuned else "",
+        rest=" ".join(f"server {server};" for server in rest),
+        grpcs=" ".join(f"server {server};" for server in grpcs),
+        listen=listen,
+        tuned=tuned,
     )
 
 

@@ -86,14 +86,24 @@ class Podman:
 
     def images(self, address: str) -> set[str]:
         """The ids of the images of a registry."""
-        lines = self.run("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}").splitlines()
-        return {line.split()[0] for line in lines if line.split()[1].startswith(address)}
+        return {id_ for id_, _ in self._named(address)}
 
     def keep(self, address: str) -> None:
-        """Remove the images of a registry, but keep their layers: the next run pulls them in no time."""
-        for id_ in self.images(address):
-            self.run("untag", id_)
+        """Remove the images of a registry, but keep their layers: the next run pulls them in no time.
+
+        An image may have names of another registry too, whose tests run beside these: they stay.
+        """
+        for id_, name in self._named(address):
             self.run("tag", id_, "localhost/suite:kept")
+            self.run("untag", id_, name)
+
+    def _named(self, address: str) -> list[tuple[str, str]]:
+        """The names that a registry gave to images, each after the image's id.
+
+        The table of `podman images` has no line for the digest of an image that has a tag as well.
+        """
+        found = json.loads(self.run("images", "--format", "json"))
+        return [(i["Id"], name) for i in found for name in i.get("Names", ()) if name.startswith(address)]
 
     def remove(self, label: str) -> None:
         """End and remove every container with a label."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from distctl.config.draft import HERE, LOCAL, Draft, node_names, render
+from distctl.config.draft import HERE, Draft, node_names, render
+from distctl.config.values import LOCAL
 from distctl.data import data_folder
 from distctl.errors import DistctlError, InputError
 

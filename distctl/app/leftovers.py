@@ -9,8 +9,7 @@ from typing import Protocol
 from distctl.app.documents import node_from, routers_from
 from distctl.cluster.record import Record, Revision
 from distctl.cluster.spec import Node, RouterSpec, Server, Spec
-
-LOCAL = "local"  # the place of a router on this machine when no node of the inventory is meant
+from distctl.config.values import LOCAL
 
 
 class Past(Protocol):

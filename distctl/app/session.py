@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from distctl.adapters.process import ended, mark
 from distctl.app.contents import Contents
-from distctl.app.leftovers import LOCAL, left_nodes, left_servers, with_left_routers, with_servers
+from distctl.app.leftovers import left_nodes, left_servers, with_left_routers, with_servers
 from distctl.app.needing import Needs
 from distctl.app.routers import Routers
 from distctl.cluster.lease import MARK
 from distctl.cluster.record import Record
 from distctl.cluster.spec import Connection, Node, Server, ServerId, Spec
+from distctl.config.values import LOCAL
 from distctl.policy.devices import assigned
 
 if TYPE_CHECKING:

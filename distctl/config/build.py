@@ -1,48 +1,33 @@
-"""From what is written to what is wanted: nodes one by one with every setting resolved, models, routers."""
+"""From what is written to what is wanted: nodes one by one, with every setting resolved."""
 
 from __future__ import annotations
 
-import os.path
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
 from distctl.cluster.spec import (
-    Admission,
     Become,
     Connection,
-    Limits,
-    LogSpec,
-    ModelSpec,
     Node,
-    RouterSpec,
     RuntimeKind,
-    Source,
     SshSettings,
-    StoreSpec,
     Timeouts,
-    TlsSpec,
 )
 from distctl.config import division, merge
 from distctl.config.division import FIRST_PORT, Unclear
 from distctl.config.inventory import Origin
 from distctl.config.models import (
     InventorySection,
-    ModelSection,
     NodeSection,
-    RouterSection,
-    StoreSection,
-    TlsSection,
 )
+from distctl.config.paths import optional
 from distctl.config.patterns import expand
 from distctl.config.power import never, power_problems, power_spec
 from distctl.config.problems import Path, Problem, line_of
-from distctl.config.requests import PrefixSection, prefix_spec, request_timeouts
 from distctl.config.runtime import RuntimeSection
 from distctl.config.runtimes import kind_problems, runtime, secret
-from distctl.config.scaling import autoscale
 from distctl.config.servers import ServersSection
 from distctl.config.settings import (
     BecomeSection,
@@ -51,14 +36,11 @@ from distctl.config.settings import (
     SshSection,
     TimeoutsSection,
 )
-from distctl.config.shared import shared_address
 from distctl.config.units import show_duration
-from distctl.config.values import address_problem, is_node_name, name_hint
+from distctl.config.values import LOCAL, LOOPBACK, address_problem, is_node_name, name_hint
 from distctl.errors import InputError
 
-LOOPBACK = "127.0.0.1"
 LEFT_TO_SSH = ("ssh.user", "ssh.port", "ssh.key", "ssh.jump")
-LOCAL = "local"  # the place of a router that is this machine
 
 
 @dataclass(slots=True)
@@ -189,12 +171,12 @@ def _ssh(said: SshSection, base: File) -> SshSettings:
     return SshSettings(
         user=said.user,
         port=said.port,
-        key=_file(said.key, base),
+        key=optional(said.key, base),
         password=secret(said.password),
         jump=None if said.jump is None else tuple(said.jump),
         host_keys=said.host_keys or "strict",
-        known_hosts=_file(said.known_hosts, base),
-        config=_file(said.config, base),
+        known_hosts=optional(said.known_hosts, base),
+        config=optional(said.config, base),
         become=_become(said.become),
     )
 
@@ -205,15 +187,6 @@ def _become(said: BecomeSection | None) -> Become | None:
 
 def _timeouts(said: TimeoutsSection) -> Timeouts:
     return Timeouts(**{key: value for key, value in said.model_dump().items() if value is not None})
-
-
-def _file(text: str | None, base: File) -> File | None:
-    return None if text is None else absolute(text, base)
-
-
-def absolute(text: str, base: File) -> File:
-    """A path as written in the inventory, made absolute; `~` is the home folder. Nothing is looked at."""
-    return File(os.path.normpath(base / File(os.path.expanduser(text))))  # noqa: PTH111 - no error without a home
 
 
 def _origins(
@@ -248,85 +221,3 @@ def _defaults(node: Node) -> dict[str, str]:
     for word in ("connect", "start", "load", "drain", *(["pull"] if node.contained else [])):
         values[f"timeouts.{word}"] = show_duration(getattr(standard, word))
     return values
-
-
-def model_spec(name: str, said: ModelSection, base: File) -> ModelSpec:
-    """A model as the spec keeps it, its folder made absolute."""
-    return ModelSpec(
-        name=name,
-        source=source(said.source, base),
-        replicas=said.replicas if isinstance(said.replicas, int) else said.replicas.min,
-        where=dict(said.where),
-        replay=said.replay,
-        probe=said.probe,
-        timeouts=request_timeouts(said.timeouts),
-        policy=said.policy,
-        prefix=prefix_spec(said.prefix or PrefixSection()) if said.policy == "prefix" else None,
-        admission=_admission(said),
-        autoscale=autoscale(said.replicas, said.autoscale),
-    )
-
-
-def _admission(said: ModelSection) -> Admission | None:
-    """None unless something is said of it: a router that counts nothing costs less."""
-    wait = said.timeouts.queue if said.timeouts else None
-    if said.concurrency is None and said.queue is None and wait is None:
-        return None
-    usual = Admission()
-    return Admission(
-        said.concurrency or usual.concurrency,
-        usual.queue if said.queue is None else said.queue.length,
-        usual.wait if wait is None else wait,
-    )
-
-
-def source(text: str, base: File) -> Source:
-    """`node:/path` is a path on the node; everything else a folder here."""
-    if text.startswith("node:"):
-        return Source("node", text.removeprefix("node:"))
-    return Source("folder", str(absolute(text, base)))
-
-
-def router_spec(
-    cluster: str, name: str, said: RouterSection, places: tuple[str, ...], base: File
-) -> RouterSpec:
-    """A router as the spec keeps it: without an address it listens everywhere on nodes, on loopback here.
-
-    Places that share one listen everywhere: the address comes and goes.
-    """
-    shared = shared_address(cluster, name, said.address, said.keepalived, places)
-    return RouterSpec(
-        name=name,
-        on=places,
-        shared=shared,
-        address="0.0.0.0" if shared else said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
-        http_port=said.ports.http,
-        grpc_port=said.ports.grpc,
-        metrics_port=said.ports.metrics,
-        peers_port=said.ports.peers,
-        replay_limit=said.replay_limit,
-        checks=said.checks,
-        haproxy=said.haproxy,
-        tls=_tls(said.tls, base),
-        auth=said.auth,
-        ready=said.ready,
-        log=LogSpec(**said.log.model_dump()),
-        limits=Limits(**(said.limits.model_dump(exclude_none=True) if said.limits else {})),
-        lame_duck=said.lame_duck,
-    )
-
-
-def _tls(said: TlsSection | None, base: File) -> TlsSpec | None:
-    key = secret(said.key) if said else None
-    if said is None or key is None:
-        return None
-    return TlsSpec(absolute(said.certificate, base), key, _file(said.client_ca, base))
-
-
-def store_spec(said: StoreSection | None, cluster: str, base: File) -> StoreSpec:
-    """Where the record is, a sqlite path made absolute; by default `.distctl/CLUSTER.db` beside the file."""
-    if said is None:
-        return StoreSpec(f"sqlite:///{base / '.distctl' / f'{cluster}.db'}")
-    if match := re.fullmatch(r"(sqlite(?:\+\w+)?):///(.+)", said.url):
-        return StoreSpec(f"{match[1]}:///{absolute(match[2], base)}", secret(said.password))
-    return StoreSpec(said.url, secret(said.password))

@@ -9,9 +9,9 @@ from pathlib import Path as File
 from urllib.parse import urlsplit
 
 from distctl.cluster.spec import Connection, ModelSpec, Node, RouterSpec, Server, StoreSpec, nth_server
-from distctl.config.build import LOCAL
 from distctl.config.problems import Path, Problem, did_you_mean
 from distctl.config.shared import WILDCARDS
+from distctl.config.values import LOCAL
 
 
 @dataclass(frozen=True, slots=True)

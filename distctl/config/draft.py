@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distctl.config.scalars import resolve
-from distctl.config.values import LONGEST_NAME, is_node_name
+from distctl.config.values import LOCAL, LONGEST_NAME, is_node_name
 
 _HEAD = """\
 # One file is one cluster. Every key, with its meaning: `distctl inventory --schema`.
@@ -28,7 +28,6 @@ routers:
     on: [{router}]
 """
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.][\w./@~+-]*", re.ASCII)
-LOCAL = "local"  # the place of a router that is this machine: no node's name
 
 
 @dataclass(frozen=True, slots=True)

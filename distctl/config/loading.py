@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from distctl.cluster.spec import RouterSpec, Spec
-from distctl.config import build, checks, controlling, document, later, schema
+from distctl.config import build, checks, controlling, document, later, schema, specs
 from distctl.config.document import Document
 from distctl.config.healing import healing_spec
 from distctl.config.inventory import Inventory
@@ -20,7 +20,7 @@ from distctl.config.patterns import expand
 from distctl.config.problems import Path as Place
 from distctl.config.problems import Problem, error
 from distctl.config.shared import address_problems, sharing_problems
-from distctl.config.values import LONGEST_NAME, MODEL_NAME, is_node_name, name_hint
+from distctl.config.values import LOCAL, LONGEST_NAME, MODEL_NAME, is_node_name, name_hint
 from distctl.errors import InputError
 
 LONGEST_MODEL_NAME = 128
@@ -39,8 +39,8 @@ def load(path: Path) -> Inventory:
     built = build.nodes(read.value, model, base, read.lines)
     _stop(read, built.problems)
     routers, problems = _routers(model, list(built.nodes), base)
-    models = tuple(build.model_spec(name, said, base) for name, said in model.models.items())
-    store = build.store_spec(model.store, model.cluster, base)
+    models = tuple(specs.model_spec(name, said, base) for name, said in model.models.items())
+    store = specs.store_spec(model.store, model.cluster, base)
     problems += _named(model)
     problems += [problem for spec in models for problem in checks.model_problems(spec, built.nodes)]
     problems += checks.store_problems(store)
@@ -130,6 +130,6 @@ def _routers(
             problems.append(Problem(("routers", name, "on"), exc.message, exc.hint))
             continue
         problems += checks.place_problems(name, places, nodes, said.address)
-        problems += address_problems(name, said.address, said.keepalived, places, build.LOCAL)
-        routers.append(build.router_spec(model.cluster, name, said, places, base))
+        problems += address_problems(name, said.address, said.keepalived, places, LOCAL)
+        routers.append(specs.router_spec(model.cluster, name, said, places, base))
     return tuple(routers), problems

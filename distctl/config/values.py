@@ -16,6 +16,8 @@ from distctl.config import units
 
 LONGEST_TIMEOUT = 7 * 86400.0  # seconds; HAProxy itself ends at 24 days
 LONGEST_NAME = 63
+LOOPBACK = "127.0.0.1"
+LOCAL = "local"  # the place of a router that is this machine: no node's name
 
 NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

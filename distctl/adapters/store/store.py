@@ -1,4 +1,4 @@
-"""The record in a database: what `ports.Store` asks for, and the readers of its histories.
+"""The record in a database: what `ports.Store`, `ports.History` and `ports.Leadership` ask for.
 
 Nothing is opened before the first use, so that a command that needs no record costs nothing.
 """

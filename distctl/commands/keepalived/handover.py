@@ -15,6 +15,7 @@ from distctl.commands.files import quote
 from distctl.commands.units import Unit
 
 KEPT = "10m"  # after the last packet that was sent on: as long as a router lets a stream be silent by default
+OPENING = "1m"  # Linux ends a handshake that is not answered by then: tcp_synack_retries' default of 5
 LOAN = "loan"  # the file that says how the interface answered before
 UNRELAYED = "unrelayed"
 
@@ -53,6 +54,9 @@ def end_idle_loan(unit: Unit, address: str) -> str:
 def relay(unit: Unit, view: AddressView, giver: str) -> str:
     """A script that has this place send on to `giver`, an address, what belongs to no connection of its own.
 
+    Its own is what has an open socket here, or began here of late. Sockets alone do not say it: a handshake
+    under way and what a closed connection leaves behind for a minute (TIME_WAIT) look alike to nftables, and
+    that one's client may have used its port again, for a connection that is to be sent on.
     It ends by itself a while after the last packet. The script prints `unrelayed` where that cannot be had.
     """
     ports = ", ".join(map(str, view.client_ports))
@@ -63,10 +67,19 @@ table ip {table} {{
     set given {{
         type ipv4_addr; flags dynamic,timeout; timeout {KEPT}; elements = {{ {view.shared.address} }}
     }}
+    set opened {{
+        type ipv4_addr . inet_service; flags dynamic,timeout; timeout {OPENING}; size 1000000
+    }}
     chain arriving {{
         type filter hook prerouting priority -300; policy accept;
-        ip daddr @given tcp dport {{ {ports} }} tcp flags & syn == 0 socket wildcard 1 \
-            update @given {{ ip daddr }} dup to {giver} device "{view.interface}" drop
+        ip daddr @given tcp dport {{ {ports} }} jump given_up
+    }}
+    chain given_up {{
+        tcp flags & syn != 0 update @opened {{ ip saddr . tcp sport }}
+        tcp flags & syn != 0 accept
+        socket wildcard 0 accept
+        ip saddr . tcp sport @opened accept
+        update @given {{ ip daddr }} dup to {giver} device "{view.interface}" drop
     }}
 }}
 """

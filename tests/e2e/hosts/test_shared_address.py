@@ -11,9 +11,10 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import pytest
 from command import Operator
@@ -26,6 +27,7 @@ INTERVAL = 0.3  # seconds, the default
 DEAD = 3 * INTERVAL + INTERVAL + 0.6  # three advertisements, the skew of a fourth, and a busy machine's share
 MODELS = {name: {"replicas": 1} for name in ("digits", "simple", "textgen", "simple_sequence")}
 CLIENTS = ("digits:http*2", "simple:grpc*2")
+SOURCE_PORT = 29_876  # below those that Linux gives to clients
 Figure = Callable[[str], None]
 
 
@@ -55,17 +57,10 @@ class Probe:
         return max((later - earlier for earlier, later in pairs), default=float("inf"))
 
     def _run(self) -> None:
-        inputs = [
-            {"name": n, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for n in ("INPUT0", "INPUT1")
-        ]
-        body = json.dumps({"inputs": inputs})
         while not self._end.wait(0.01):
             connection = http.client.HTTPConnection(self._host, 8000, timeout=0.25)
             try:
-                connection.request("POST", "/v2/models/simple/infer", body, {"Connection": "close"})
-                answer = connection.getresponse()
-                said = json.loads(answer.read())
-                assert said["outputs"][0]["data"] == [2] * 16
+                ask(connection, {"Connection": "close"})
                 self.answered.append(time.monotonic())
             except (OSError, http.client.HTTPException):
                 self.failed += 1
@@ -85,6 +80,24 @@ def pair(machines: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for place in pair.places:
         assert not place.run(f"ip -o addr show to {pair.address}").stdout
         assert not place.run("pgrep keepalived", check=False).stdout
+
+
+def ask(connection: http.client.HTTPConnection, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+    """One request, rightly answered."""
+    inputs = [
+        {"name": n, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for n in ("INPUT0", "INPUT1")
+    ]
+    connection.request("POST", "/v2/models/simple/infer", json.dumps({"inputs": inputs}), dict(headers))
+    said = json.loads(connection.getresponse().read())
+    assert said["outputs"][0]["data"] == [2] * 16
+
+
+@contextmanager
+def kept(host: str) -> Iterator[http.client.HTTPConnection]:
+    """A connection from always the same port."""
+    connection = http.client.HTTPConnection(host, 8000, timeout=5, source_address=("", SOURCE_PORT))
+    with closing(connection):
+        yield connection
 
 
 def signal(host: Host, name: str, how: str) -> None:
@@ -170,6 +183,24 @@ def test_a_drain_moves_the_address_first_and_loses_nothing(pair: Pair, figure: F
     pair.operator.run("undrain", holder.name)
     assert pair.holder() is other
     assert not holder.run(f"ip -o addr show to {pair.address}").stdout, "nothing is open there any more"
+
+
+def test_a_kept_connection_outlives_moves_though_its_port_was_used_before(pair: Pair) -> None:
+    """The place that takes the address still remembers (TIME_WAIT) an earlier connection from that port."""
+    pair.standby()
+    first, second = pair.holder(), pair.other()
+    with kept(pair.address) as earlier:
+        ask(earlier, {"Connection": "close"})
+    pair.operator.run("drain", first.name)
+    pair.operator.run("undrain", first.name)
+    pair.standby()
+    with kept(pair.address) as connection:
+        ask(connection)
+        pair.operator.run("drain", second.name)
+        assert pair.holder() is first
+        assert f":{SOURCE_PORT}" in first.run(f"ss -Htn state time-wait src {pair.address}").stdout
+        ask(connection)
+    pair.operator.run("undrain", second.name)
 
 
 def test_what_a_killed_keepalived_leaves_behind_is_taken_away(pair: Pair) -> None:

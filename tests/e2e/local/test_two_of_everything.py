@@ -12,6 +12,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ SECONDS = float(os.environ.get("DISTCTL_TEST_CHAOS_SECONDS", "600"))
 LOOK = 0.02  # seconds between two looks of the onlooker
 GOOD = {0, 5, 6, 8}  # done; somebody else's turn; requests still in flight; refused
 WAIT = ("--lease-wait", "60s")
+CLIENTS = ("digits:http", "digits:grpc", "simple:http", "simple:grpc")
 Figure = Callable[[str], None]
 
 
@@ -112,6 +114,7 @@ class Operator:
     where: tuple[str, ...]
     said: dict[str, str | None] = field(default_factory=dict)  # None: a killed command may have written it
     codes: list[int] = field(default_factory=list)
+    killed: int = 0
     problems: list[str] = field(default_factory=list)
 
     def work(self, until: float) -> None:
@@ -134,31 +137,40 @@ class Operator:
         if words[0] == "scale" and (killed or process.returncode == 0):
             self.said[self.model] = None if killed else words[1].partition("=")[2]
         if killed:
+            self.killed += 1
             return
         self.codes.append(process.returncode)
         if process.returncode not in GOOD or "Traceback" in err:
             self.problems.append(f"{' '.join(words)}: exit {process.returncode}\n{out}\n{err}")
 
 
-def trouble(cluster: LocalCluster, dice: random.Random, until: float) -> None:
+@dataclass
+class Trouble:
     """Two controllers, one of which is now and then killed, or stopped past its lease and woken."""
-    number = 0
-    running = [Controller(cluster, f"controller-{n}") for n in range(2)]
-    while time.monotonic() < until:
-        time.sleep(dice.uniform(5, 20))
-        victim = dice.randrange(2)
-        if dice.random() < 0.5:
-            running[victim].process.send_signal(signal.SIGSTOP)
-            time.sleep(dice.uniform(5, 40))
-            running[victim].process.send_signal(signal.SIGCONT)
-        else:
-            number += 1
-            running[victim].process.kill()
-            running[victim].process.wait()
-            running[victim] = Controller(cluster, f"controller-{victim}-{number}")
-    for controller in running:
-        controller.process.send_signal(signal.SIGINT)
-        controller.process.wait(60)
+
+    cluster: LocalCluster
+    dice: random.Random
+    killed: int = 0
+    stopped: int = 0
+
+    def work(self, until: float) -> None:
+        running = [Controller(self.cluster, f"controller-{n}") for n in range(2)]
+        while time.monotonic() < until:
+            time.sleep(self.dice.uniform(5, 20))
+            victim = self.dice.randrange(2)
+            if self.dice.random() < 0.5:
+                self.stopped += 1
+                running[victim].process.send_signal(signal.SIGSTOP)
+                time.sleep(self.dice.uniform(5, 40))
+                running[victim].process.send_signal(signal.SIGCONT)
+            else:
+                self.killed += 1
+                running[victim].process.kill()
+                running[victim].process.wait()
+                running[victim] = Controller(self.cluster, f"controller-{victim}-{self.killed}")
+        for controller in running:
+            controller.process.send_signal(signal.SIGINT)
+            controller.process.wait(60)
 
 
 @pytest.mark.nightly
@@ -177,8 +189,9 @@ def test_nothing_is_changed_without_its_claim_and_nothing_said_is_lost(
     ]
     watching = [threading.Thread(target=one.watch) for one in onlookers]
     working = [threading.Thread(target=one.work, args=(until,)) for one in operators]
-    working.append(threading.Thread(target=trouble, args=(cluster, random.Random(dice.random()), until)))
-    with cluster.load("digits:http", "digits:grpc", "simple:http", "simple:grpc") as load:
+    trouble = Trouble(cluster, random.Random(dice.random()))
+    working.append(threading.Thread(target=trouble.work, args=(until,)))
+    with cluster.load(*CLIENTS, seconds=SECONDS + 300) as load:
         for thread in (*watching, *working):
             thread.start()
         for thread in working:
@@ -189,7 +202,10 @@ def test_nothing_is_changed_without_its_claim_and_nothing_said_is_lost(
             one.done.set()
     changes = sum(one.changes for one in onlookers)
     codes = [code for one in operators for code in one.codes]
-    figure(f"{SECONDS:g} s: {load.report}; {len(codes)} commands, {changes} changes on nodes")
+    killed = sum(one.killed for one in operators)
+    ended = f"{len(codes)} commands to their end {dict(sorted(Counter(codes).items()))} and {killed} killed"
+    figure(f"{SECONDS:g} s: {load.report}; {ended}; controllers killed {trouble.killed} times, stopped")
+    figure(f"{trouble.stopped} times; {changes} changes on nodes")
     assert not [problem for one in operators for problem in one.problems]
     assert not [wrong for one in onlookers for wrong in one.wrong]
     assert codes.count(0) >= SECONDS / 30 and changes >= SECONDS / 60, "that was no trouble"

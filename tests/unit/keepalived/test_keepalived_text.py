@@ -80,7 +80,9 @@ def test_what_a_look_says() -> None:
 
 def test_what_is_open_is_sent_on_and_nothing_that_this_place_knows() -> None:
     script = keepalived.relay(UNIT, VIEW, "10.0.1.12")
-    assert "ip daddr @given tcp dport { 8000, 8001 } tcp flags & syn == 0 socket wildcard 1" in script
+    assert "ip daddr @given tcp dport { 8000, 8001 } jump given_up" in script
+    rules = ("tcp flags & syn != 0 accept", "socket wildcard 0 accept", "tcp sport @opened accept", "dup to ")
+    assert sorted(rules, key=script.index) == list(rules), "what is its own is let by first"
     assert 'dup to 10.0.1.12 device "eth0" drop' in script
     assert "elements = { 10.0.1.10 }" in script
     assert script.index("delete table") < script.index("set given")
