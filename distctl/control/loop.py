@@ -55,9 +55,8 @@ class Helm(Protocol):
         """Give the leadership back."""
 
 
-Say = Callable[
-    [str, str], None
-]  # a kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error), a text
+# A kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error, stopped), a text.
+Say = Callable[[str, str], None]
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from time import monotonic
 
 from distctl.adapters.polling.answer import Answer
@@ -29,7 +28,7 @@ class Inquiry:
     async def get(self, endpoint: Endpoint, path: str, *, end: bool = False) -> Answer:
         """GET, and have the connection `end` with the answer. Raises TritonError."""
         last = end or not self.keep
-        return await self._ask(endpoint, _get(endpoint, path, last), last)
+        return await self._ask(endpoint, _question("GET", endpoint, path, b"", {}, last=last), last)
 
     async def post(self, endpoint: Endpoint, path: str, body: bytes = b"{}") -> Answer:
         """POST JSON, with the key of the restricted API. Raises TritonError."""
@@ -53,13 +52,6 @@ class Inquiry:
             return await line.ask(question, until)
         finally:
             self.lines.give(endpoint, line, keep=not last)
-
-
-@lru_cache(
-    maxsize=65_536
-)  # the same few of each server, again and again; at most some 10 MiB of them are kept
-def _get(endpoint: Endpoint, path: str, last: bool) -> bytes:
-    return _question("GET", endpoint, path, b"", {}, last=last)
 
 
 def _question(
