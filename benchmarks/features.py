@@ -26,6 +26,7 @@ KEY = Key("bench", hashlib.sha256(SECRET.encode()).hexdigest())
 FLOATS = Request()
 WITH_KEY = Request(headers={"x-api-key": SECRET})
 WITH_TLS = Request(scheme="https")
+ADMISSION = Admission(64, 1000, 10.0)
 LIMITS = Limits(body=64 * 1024 * 1024, headers=16 * 1024, connections=1000)
 
 
@@ -49,10 +50,6 @@ def features(tls: Tls) -> dict[str, Feature]:
     def with_view(**changes: object) -> RouterView:
         return replace(plain, **changes)  # type: ignore[arg-type]
 
-    admission, keys = Admission(64, 1000, 10.0), (KEY,)
-    everything = with_view(
-        pools=(replace(pool, admission=admission, hold=Hold()),), keys=keys, limits=LIMITS, drops_root=True
-    )
     return {
         BASE: Feature(plain, beside=PLAIN),
         "replay to 1 KiB": Feature(with_view(replay_limit=1024)),
@@ -61,14 +58,20 @@ def features(tls: Tls) -> dict[str, Feature]:
         "round-robin": with_pool(policy="round-robin"),
         "prefix, of the prompt": with_pool(policy="prefix", prefix=PrefixSpec()),
         "sequence": with_pool(policy="sequence", replay=False),
-        "admission": with_pool(admission=admission),
+        "admission": with_pool(admission=ADMISSION),
         "hold": with_pool(hold=Hold()),
-        "keys": Feature(with_view(keys=keys), WITH_KEY),
+        "keys": Feature(with_view(keys=(KEY,)), WITH_KEY),
         "limits": Feature(with_view(limits=LIMITS)),
         "workers as nobody": Feature(with_view(drops_root=True)),
         "TLS": Feature(with_view(tls=tls), WITH_TLS),
-        EVERYTHING: Feature(everything, WITH_KEY, PLAIN),
+        EVERYTHING: Feature(everything(plain), WITH_KEY, PLAIN),
     }
+
+
+def everything(plain: RouterView) -> RouterView:
+    """The same router with all that can be on at once, TLS and the access log left out; it wants `KEY`."""
+    pools = tuple(replace(pool, admission=ADMISSION, hold=Hold()) for pool in plain.pools)
+    return replace(plain, pools=pools, keys=(KEY,), limits=LIMITS, drops_root=True)
 
 
 def run(work: Work) -> list[Section]:

@@ -1,22 +1,24 @@
 """Servers that answer at once and always the same, so that a router alone is measured; and routers over them.
 
-nginx stands for Triton: it reads the body of a request and answers what is written here. REST only.
+What stands for Triton: nginx for small requests over REST, which it answers before it has read them; for all
+others a server that reads each whole (`benchmarks/reader.py`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.peers import Target, nginx
+from benchmarks.peers import Target, nginx, process
 from benchmarks.work import PORTS
 from distctl.adapters.haproxy import HaproxyRouter
 from distctl.adapters.local import LocalConnector
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import Connection, Node, RouterId, ServerId
 
-SERVERS = ((PORTS + 920, PORTS + 921), (PORTS + 930, PORTS + 931))  # nothing listens for gRPC
+SERVERS = ((PORTS + 920, PORTS + 921), (PORTS + 930, PORTS + 931))
 MODEL = "floats"
 ANSWER = """\
   server {{
@@ -28,10 +30,19 @@ ANSWER = """\
 
 @contextmanager
 def answering(folder: Path) -> Iterator[None]:
-    """The two servers for as long as the block runs. Raises RuntimeError without nginx."""
+    """Two servers of REST alone for as long as the block runs. Raises RuntimeError without nginx."""
     with ExitStack() as stack:
         for port, _ in SERVERS:
             stack.enter_context(nginx(ANSWER.format(port=port), folder / f"server-{port}", port, "1"))
+        yield
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Two servers of REST and gRPC, which read each request whole, for as long as the block runs."""
+    with ExitStack() as stack:
+        for port, _ in SERVERS:
+            stack.enter_context(process([sys.executable, "-m", "benchmarks.reader", str(port)], port))
         yield
 
 

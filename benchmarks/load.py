@@ -16,6 +16,7 @@ from benchmarks.work import run
 
 FLOATS = [i / 2 for i in range(16)]
 TICK = os.sysconf("SC_CLK_TCK")
+LARGE = 128 * 1024  # bytes of a message of which a thousand take long
 INFER = "/v2/models/floats/infer"
 GRPC_INFER = "/inference.GRPCInferenceService/ModelInfer"
 WRK_SCRIPT = """\
@@ -50,21 +51,26 @@ def rest_body(floats: list[float] | None = None) -> bytes:
 
 def grpc_message(floats: list[float] | None = None) -> bytes:
     """The same as a serialized ModelInferRequest."""
+    return message_of(struct.pack("<16f", *(floats or FLOATS)))
+
+
+def message_of(content: bytes) -> bytes:
+    """A serialized ModelInferRequest of that tensor."""
     from tritonclient.grpc import service_pb2 as pb
 
     request = pb.ModelInferRequest(model_name="floats")
-    request.inputs.add(name="INPUT0", datatype="FP32", shape=[16])
-    request.raw_input_contents.append(struct.pack("<16f", *(floats or FLOATS)))
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[len(content) // 4])
+    request.raw_input_contents.append(content)
     return bytes(request.SerializeToString())
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What wrk sends: a body, headers beside it, and over what."""
+    """What is sent: a body (REST) or a message (gRPC), headers beside it, and over what."""
 
     body: bytes = b""  # empty: sixteen floats
     headers: Mapping[str, str] = field(default_factory=dict)
-    scheme: str = "http"
+    scheme: str = "http"  # over REST; gRPC is in clear text
 
 
 def rest(
@@ -92,26 +98,34 @@ def rest(
     )
 
 
-def grpc(target: Target, clients: int, seconds: float, folder: Path) -> Measured:
+def grpc(
+    target: Target, clients: int, seconds: float, folder: Path, request: Request = Request()
+) -> Measured:
     """One round of h2load, a connection for each client and one request at a time on it.
 
     A count of requests bounds it and not a time: at the end of a time h2load breaks off what is in flight,
     which a Triton does not always survive. h2load sees HTTP's status alone, so the servers' own counts of
     answers confirm it (`answered`). Raises RuntimeError when a request failed.
     """
-    _h2load(target, clients, clients * 4, folder)  # what a connection costs is not counted
-    rate = _h2load(target, clients, 1000, folder).rate
-    return _h2load(target, clients, max(1000, int(rate * seconds)), folder)
-
-
-def _h2load(target: Target, clients: int, requests: int, folder: Path) -> Measured:
-    message, log = grpc_message(), folder / "h2load.log"
+    message = request.body or grpc_message()
     (folder / "message").write_bytes(struct.pack(">BI", 0, len(message)) + message)
+    few, at_least = (clients, clients * 2) if len(message) > LARGE else (clients * 4, 1000)
+    _h2load(target, clients, few, folder, request.headers)  # what a connection costs is not counted
+    rate = _h2load(target, clients, at_least, folder, request.headers).rate
+    return _h2load(target, clients, max(at_least, int(rate * seconds)), folder, request.headers)
+
+
+def _h2load(
+    target: Target, clients: int, requests: int, folder: Path, headers: Mapping[str, str]
+) -> Measured:
+    log = folder / "h2load.log"
     log.unlink(missing_ok=True)
     before = cpu(target.pid)
     argv = ["h2load", "-t1", f"-c{clients}", "-m1", f"-n{requests}", "-d", str(folder / "message")]
-    argv += ["-H", "content-type: application/grpc", "-H", "te: trailers", "--log-file", str(log)]
-    said = run([*argv, f"http://127.0.0.1:{target.grpc}{GRPC_INFER}"], timeout=120)
+    for name, value in {"content-type": "application/grpc", "te": "trailers", **headers}.items():
+        argv += ["-H", f"{name}: {value}"]
+    argv += ["--log-file", str(log), f"http://127.0.0.1:{target.grpc}{GRPC_INFER}"]
+    said = run(argv, timeout=120)
     after = cpu(target.pid)
     times = sorted(int(line.split()[2]) / 1000 for line in log.read_text().splitlines())
     if int(_found(r"(\d+) failed", said)) or len(times) != requests:

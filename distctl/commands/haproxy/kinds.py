@@ -40,6 +40,11 @@ class Kind:
         return self.what in ("replay", "once")
 
     @property
+    def spliced(self) -> bool:
+        """Whether the kernel copies its requests: large ones, of which no more is looked at."""
+        return self.what == "once" and not self.grpc
+
+    @property
     def sequences(self) -> bool:
         """Whether it has to know sequences: one that is sent again would be counted twice."""
         return self.what != "replay"

@@ -35,6 +35,8 @@ HEADERS_IN = 10.0  # seconds in which a request's headers must arrive; the route
 JAIL = "jail"  # the folder that unprivileged workers see, as they and the master call it
 NOBODY = 65534  # uid and gid of nobody on Linux
 HOT_BUFFERS = 128  # buffers that a thread keeps: beyond them each request pays for fresh memory
+PIPES = 64  # large bodies that go from socket to socket at once
+PIPE_SIZE = 512 * 1024  # bytes; all pipes together stay below what Linux gives one user, 64 MiB (pipe(7))
 BEHIND = 50  # ms that a waiting request stands behind for each request that its key has in the pool
 CUT_MARGIN = 80  # ms beyond the connect timeout: a session that still connects when it is cut is not retried
 USUAL = ("infer", "generate")  # what most requests ask of a model
@@ -171,7 +173,10 @@ def _config(view: RouterView, names: Mapping[str, str], structure: str) -> str:
             hot_size=bufsize * HOT_BUFFERS,
             descriptors=2 * view.maxconn
             + 4 * slots
-            + 200,  # a client's and a server's side; checks; listeners
+            + 2 * PIPES
+            + 200,  # a client's and a server's side; checks; both ends of a pipe; listeners
+            pipes=PIPES,
+            pipe_size=PIPE_SIZE,
             cut_after=connect + CUT_MARGIN,
             cut_stream_after=connect + CUT_STREAM_AFTER,
             hold_pause=max(connect, HOLD_PAUSE),

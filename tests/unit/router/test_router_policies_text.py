@@ -33,7 +33,9 @@ def said(word: str, seen: RouterView) -> dict[str, str]:
     """By backend: what stands behind a word that begins a line there; only where it does."""
     found = {}
     for kind in kinds_of(seen.pools[0]):
-        lines = [x.removeprefix(word).strip() for x in backend(kind.suffix, seen) if x.startswith(f"{word} ")]
+        lines = [
+            x.removeprefix(word).strip() for x in backend(kind.suffix, seen) if f"{x} ".startswith(f"{word} ")
+        ]
         if lines:
             (found[kind.suffix],) = lines
     return found
@@ -126,6 +128,23 @@ def test_places_that_nobody_knows_bound_nothing() -> None:
 @pytest.mark.parametrize("suffix", ["_r", "_g"])
 def test_what_may_be_sent_again_is_no_sequence(suffix: str) -> None:
     assert "sequence" not in "\n".join(backend(suffix, view()))
+
+
+@pytest.mark.parametrize("suffix", ["_rn", "_rs"])
+def test_a_sequence_is_looked_for_in_all_that_was_waited_for_and_no_further(suffix: str) -> None:
+    """Of a large body no more than its first bytes are sure to be there; to search the rest is dear."""
+    (line,) = (line for line in backend(suffix, view()) if "lua.sequence" in line)
+    _, _, condition = line.partition(" if ")
+    assert condition == (
+        "large { req.body,bytes(0,16384) -m sub sequence_id } or !large { req.body -m sub sequence_id }"
+    )
+    text = render(view()).files[CONFIG]
+    assert " at-least 16384 if model infer large or model streams large\n" in text
+
+
+def test_the_kernel_copies_what_is_large_alone() -> None:
+    """What may be sent again stays in a buffer; HTTP/2 has frames to look at."""
+    assert said("option splice-request", view()).keys() == {"_rn"}
 
 
 @pytest.mark.parametrize(
