@@ -55,7 +55,7 @@ class Helm(Protocol):
         """Give the leadership back."""
 
 
-# A kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error, stopped), a text.
+# A kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error, stopped), text
 Say = Callable[[str, str], None]
 
 
