@@ -55,7 +55,7 @@ class Helm(Protocol):
         """Give the leadership back."""
 
 
-# A kind (leading, standby, record, health, decision, errand, step, pass, waiting, error, ...) and a text
+# A kind (leading, standby, slow, record, health, decision, errand, step, pass, waiting, error, ...) and a text
 Say = Callable[[str, str], None]
 
 
@@ -140,12 +140,16 @@ class Loop:
         return f"it could not be used for {self.clock.now() - since:.0f} s: {self.outlook.lost}"
 
     def _turn(self) -> None:
-        """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile."""
-        self._looking = looking = self._looking or self.pool.submit(self.helm.look)
+        """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile.
+
+        The next one begins as soon as such a look was taken: one a second as long as none takes longer.
+        """
+        late, looking = self._looking, self._looking or self.pool.submit(self.helm.look)
         wait([looking], timeout=INTERVAL / 2)
+        self._looking = looking
         if not looking.done():
             return
-        self._looking = None
+        self._looking = self.pool.submit(self.helm.look) if late else None
         seen = self._result(looking, "look")
         if seen is None:
             return
