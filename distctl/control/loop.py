@@ -55,7 +55,7 @@ class Helm(Protocol):
         """Give the leadership back."""
 
 
-# A kind (leading, standby, slow, record, health, decision, errand, step, pass, waiting, error, ...) and a text
+# A kind (leading, standby, slow, record, health, decision, errand, step, pass, waiting, error ...) and a text
 Say = Callable[[str, str], None]
 
 
