@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from distctl.adapters.clock import SystemClock
+from distctl.adapters.store import HASTE
 from distctl.app.change import Prepared, carry_intents, carry_out, prepare, summed_up
 from distctl.app.compose import open_inventory
 from distctl.app.crashes import crash_loops
@@ -38,6 +39,7 @@ from distctl.policy.loads import Minute, added
 from distctl.policy.power import stands
 
 LEADERSHIP = 4.0  # seconds without a sign of life after which another controller leads
+SLOW = 1.5  # seconds between two questions to a server from which on that is told
 THREADS = 2  # a look beside a pass
 
 
@@ -62,6 +64,7 @@ class Controller:
         self._revision = 0  # of what is looked at
         self._leadership: Lease | None = None
         self._minute = Minute()  # of the load that the record keeps
+        self._slow = False  # whether servers are asked less often than each second
         self._pressing = ""  # what is more urgent than the pass that is under way
 
     def close(self) -> None:
@@ -104,9 +107,19 @@ class Controller:
             self._revision = record.revision.number
         session, watch = self._watching
         session.remember(record)
+        self._tell_pace(watch.stretch)
         return Seen(
             session.spec, record, self._noted(watch.look(record)), capacities=session.routers.concurrency
         )
+
+    def _tell_pace(self, stretch: float) -> None:
+        """Say once that this machine is too busy to ask everybody each second, and once that it can."""
+        if not self._slow and stretch > SLOW:
+            self._slow = True
+            self._say("slow", f"this machine is too busy: servers are asked every {stretch:.0f} s or so")
+        elif self._slow and stretch == 1.0:
+            self._slow = False
+            self._say("slow", "servers are asked each second again")
 
     def _noted(self, snapshot: Snapshot) -> Snapshot:
         """A sight, whose load was added to what the record keeps."""
@@ -122,7 +135,7 @@ class Controller:
 
     def note(self, news: Sequence[Change]) -> None:
         """Write observations down; see `Helm`."""
-        self._base.store.commit(None, news)
+        self._base.store.commit(None, news, patience=HASTE)
 
     def rest(self, seconds: float) -> None:
         """Wait for the next turn; see `Helm`."""

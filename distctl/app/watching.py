@@ -53,6 +53,11 @@ class Watch:
         """Wait so long, or less once a request comes for a model that sleeps."""
         self._poller.rest(seconds)
 
+    @property
+    def stretch(self) -> float:
+        """How many times longer than a second it takes until a server is asked again."""
+        return self._poller.stretch
+
     def look(self, record: Record) -> Snapshot:
         """Everything that the inventory and the record name, as it was seen within the last second or so.
 

@@ -22,6 +22,9 @@ PATIENT = 3  # answers that may fail before one is asked less often: a verdict i
 SOON = 0.1  # seconds between two questions to a router while somebody may be waiting for a model that sleeps
 SHARE = 0.2  # of the time for those: a router whose answer takes long is asked less often
 LONGEST = 8.0  # seconds between two questions for a server that has been dead for long
+LATE = 0.25  # seconds that a process may be late by itself before it does less
+IN_TIME = 0.05  # seconds; what is no later than that may do more again
+MOST_STRETCHED = 8.0  # times a second, between two questions of a process that cannot do more
 LEARNT = 32  # servers at once that are asked for everything, since they were dead or are new
 AT_FIRST = 1000  # servers that are first asked within one second
 KEPT = 5  # turns that a connection is kept: at SIGTERM Triton waits for every one that is open
@@ -67,6 +70,17 @@ def due(turn: int, place: float, every: int) -> frozenset[Question]:
 def lets_go(turn: int, place: float) -> bool:
     """Whether the connection that was kept so far ends in this turn."""
     return (turn + int(place * 991)) % KEPT == 0
+
+
+def stretched(stretch: float, late: float) -> float:
+    """How many times longer turns and deadlines are, once this process was `late` by so many seconds.
+
+    A machine that is too busy to ask everybody each second asks less often, and takes no server for dead
+    whose answer it could not read: quickly so, and back in small steps, in a quarter of a minute.
+    """
+    if late > LATE:
+        return min(stretch * 1.25, MOST_STRETCHED)
+    return max(stretch * 0.96, 1.0) if late < IN_TIME else stretch
 
 
 def brisk(took: float) -> float:

@@ -60,7 +60,7 @@ class Line(asyncio.Protocol):
         self._answer = answer = asyncio.Future[Answer](loop=self._loop)
         assert self._transport is not None  # noqa: S101 - who connects hands it out once it stands
         self._transport.write(question)
-        timer = self._loop.call_at(until, self._fail, NoAnswer("does not answer in time", Silence.MUTE))
+        timer = self._loop.call_at(until, self._late)
         try:
             return await answer
         finally:
@@ -107,6 +107,9 @@ class Line(asyncio.Protocol):
         if self._answer is not None and self._reading.head is not None:
             self.kept, self.since = not self._reading.head.last, self._loop.time()
             self._answer.set_result(answer)
+
+    def _late(self) -> None:
+        self._fail(NoAnswer("does not answer in time", Silence.MUTE))
 
     def _fail(self, error: TritonError) -> None:
         if self._answer is not None and not self._answer.done():

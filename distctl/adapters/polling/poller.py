@@ -11,12 +11,14 @@ import resource
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from time import monotonic, time
 from typing import Any
 
 from distctl.adapters.polling.http import Inquiry
 from distctl.adapters.polling.lines import Lines
 from distctl.adapters.polling.prober import Prober
+from distctl.adapters.polling.pulse import Pulse
 from distctl.adapters.polling.server import Known, Target, ask, learn
 from distctl.cluster.router import RouterSight
 from distctl.cluster.snapshot import Instant, ServerSight
@@ -61,12 +63,14 @@ class Poller:
         self._thread = threading.Thread(target=self._run, name="distctl-polling", daemon=True)
         self._sockets = ThreadPoolExecutor(WIDTH, thread_name_prefix="distctl-glance")
         self._prober = Prober(lambda: self._lines, now)
+        self._pulse = Pulse()
         self._changed = threading.Condition()
         self._servers: dict[ServerId, ServerSight] = {}
         self._routers: dict[RouterId, RouterSight] = {}
         self._targets: dict[ServerId, Target] = {}
         self._glances: dict[RouterId, Glance] = {}
         self._brisk = False
+        self._newest = -inf  # when it was last aimed at somebody new, on the monotonic clock
         self._roused = threading.Event()
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._hurried: dict[Key, asyncio.Event] = {}
@@ -92,6 +96,8 @@ class Poller:
         """
         with self._changed:
             wanted = {target.id: target for target in targets}
+            if wanted.keys() - self._targets.keys() or routers.keys() - self._glances.keys():
+                self._newest = monotonic()
             self._servers = {id: sight for id, sight in self._servers.items() if id in wanted}
             self._routers = {id: sight for id, sight in self._routers.items() if id in routers}
             self._targets, self._glances, self._brisk = wanted, dict(routers), brisk
@@ -106,23 +112,31 @@ class Poller:
         if self._roused.wait(seconds):
             self._roused.clear()
 
-    def servers(self, *, wait: float = 0.0) -> Mapping[ServerId, ServerSight]:
-        """The last sight of every server, once each was asked, or after `wait` seconds.
+    @property
+    def stretch(self) -> float:
+        """How many times longer than a second turns are: more than 1 while this machine is too busy."""
+        return self._pulse.stretch
 
-        Whoever was not asked by then is told as that.
+    def servers(self, *, wait: float = 0.0) -> Mapping[ServerId, ServerSight]:
+        """The last sight of every server, once each was asked, or `wait` seconds after the newest came.
+
+        Whoever was not asked by then is told as that, and waited for no more.
         """
         with self._changed:
-            self._changed.wait_for(lambda: len(self._targets) == len(self._servers), wait)
+            self._changed.wait_for(lambda: len(self._targets) == len(self._servers), self._left(wait))
             return {id: self._servers.get(id) or _unasked(id) for id in self._targets}
 
     def routers(self, *, wait: float = 0.0) -> Mapping[RouterId, RouterSight]:
         """The last sight of every router, as of the servers."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._glances) == len(self._routers), wait)
+            self._changed.wait_for(lambda: len(self._glances) == len(self._routers), self._left(wait))
             return {
                 id: self._routers.get(id) or RouterSight(id, running=False, error="not asked yet")
                 for id in self._glances
             }
+
+    def _left(self, wait: float) -> float:
+        return max(self._newest + wait - monotonic(), 0.0)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -135,9 +149,11 @@ class Poller:
 
     async def _open(self) -> Lines:
         self._learning = asyncio.Semaphore(LEARNT)
+        self._pulse.start(self._loop)
         return Lines(max(self._files - SPARE, SPARE))
 
     async def _end(self) -> None:
+        self._pulse.close()
         self._prober.close()
         while running := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in running:  # again and again: before Python 3.12 `wait_for` may swallow a cancellation
@@ -179,7 +195,8 @@ class Poller:
             known = await self._asked(target, known, turn)
             self._told(id, self._prober.visit(target, known.sight))
             turn, failures = turn + 1, failures + 1 if known.dead else 0
-            await self._rest(id, begun + pause(failures, place))
+            pausing = pause(failures, place) * self._pulse.stretch
+            await self._rest(id, begun + pausing, INTERVAL * self._pulse.stretch)
 
     async def _asked(self, target: Target, known: Known, turn: int) -> Known:
         """One turn. Who was dead is asked for everything once it lives: not all of them in one moment."""
@@ -194,7 +211,7 @@ class Poller:
     def _inquiry(self, target: Target, turn: int) -> Inquiry:
         return Inquiry(
             self._lines,
-            monotonic() + self._deadline,
+            monotonic() + self._deadline * self._pulse.stretch,
             target.headers,
             renew=lets_go(turn, phase(target.id)),
             keep=len(self._targets) <= self._files - SPARE,
@@ -228,13 +245,13 @@ class Poller:
                 if len(table) == len(wanted):  # only those that are wanted stand in it
                     self._changed.notify_all()
 
-    async def _rest(self, key: Key, until: float, every: float = INTERVAL) -> None:
+    async def _rest(self, key: Key, until: float, every: float) -> None:
         """Wait for this one's next turn, at most to `until`; turns that were missed are left out."""
         now = self._loop.time()
         late = now - until
         pausing = every - late % every if late > 0 else -late
         hurried = self._hurried[key]
-        if pausing <= INTERVAL:
+        if pausing <= max(every, INTERVAL):
             await asyncio.sleep(pausing)
             return
         hurried.clear()

@@ -137,3 +137,15 @@ def test_the_first_request_held_for_a_model_that_sleeps_ends_a_rest_once(poller)
 def test_a_server_that_was_not_asked_yet_is_told_as_that(crowd, poller):
     poller.aim([crowd.target(1)], {})
     assert poller.servers()[ServerId("n1", "0")].error in ("not asked yet", "")
+
+
+def test_whoever_is_new_is_waited_for_once(crowd, poller):
+    crowd.behave(n1="hang")
+    poller.aim([crowd.target(1)], {})
+    waited = []
+    for _ in range(2):
+        begun = time.monotonic()
+        assert poller.servers(wait=0.5)[ServerId("n1", "0")].error == "not asked yet"
+        waited.append(time.monotonic() - begun)
+    assert waited[0] >= 0.4
+    assert waited[1] < 0.3

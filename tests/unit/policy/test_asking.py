@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from distctl.cluster.spec import ServerId
 from distctl.policy.asking import (
     EVERYTHING,
+    IN_TIME,
     INTERVAL,
     KEPT,
+    LATE,
     LONGEST,
+    MOST_STRETCHED,
     PATIENT,
     SLOWEST,
     SOON,
@@ -24,6 +27,7 @@ from distctl.policy.asking import (
     pause,
     period,
     phase,
+    stretched,
 )
 
 SERVERS = [ServerId(f"gpu{number:04}", "0") for number in range(1000)]
@@ -76,3 +80,20 @@ def test_the_dead_are_asked_ever_less_but_never_forgotten(place: float, failures
 )
 def test_a_router_is_asked_often_where_that_costs_little(took: float, seconds: float) -> None:
     assert brisk(took) == pytest.approx(seconds)
+
+
+@given(st.floats(1, MOST_STRETCHED), st.lists(st.floats(0, 10), max_size=50))
+def test_who_is_late_itself_asks_less_often_within_bounds_and_finds_back(
+    stretch: float, lates: list[float]
+) -> None:
+    for late in lates:
+        before, stretch = stretch, stretched(stretch, late)
+        assert 1.0 <= stretch <= MOST_STRETCHED
+        assert (stretch > before or before == MOST_STRETCHED) if late > LATE else stretch <= before
+    for _ in range(60):
+        stretch = stretched(stretch, IN_TIME / 2)
+    assert stretch == 1.0
+
+
+def test_a_little_late_changes_nothing() -> None:
+    assert stretched(2.0, (LATE + IN_TIME) / 2) == 2.0
