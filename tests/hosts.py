@@ -134,6 +134,20 @@ class Hosts:
             self._bridges.add(net)
         return name
 
+    def sixth(self, number: int, host: Host | None = None) -> str:
+        """Give a host a second address, of IP's sixth version; without one this machine, on network 0."""
+        address = self.free_sixth(number)
+        words = f"ip -6 addr add {address}/64 dev {'eth0' if host else self.bridge(0)} nodad"
+        if host:
+            host.run(words)
+        else:
+            run_tool(*words.split())
+        return address
+
+    def free_sixth(self, number: int) -> str:
+        """Such an address, of nobody's."""
+        return f"fd77:{self.slot + 1:x}::{number:x}"
+
     def close(self) -> None:
         """Remove everything."""
         for host in self._hosts.values():

@@ -94,7 +94,7 @@ class Grpc:
         import tritonclient.grpc as client
 
         self._client = client
-        self._url = f"{host}:{port}"
+        self._url = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # A channel of its own for each client: gRPC else shares one connection between equal channels.
         # It sends a call again only if it never left, or was refused by a server that goes away.
         options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1)]

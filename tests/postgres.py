@@ -15,6 +15,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -118,6 +119,18 @@ class Postgres:
     def stop(self, how: str = "fast") -> None:
         """Stop it: `fast` ends its connections, `immediate` is a crash."""
         self._do("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
+
+    def kill(self) -> None:
+        """Kill all its processes at once, as when the machine ran out of memory."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        found = subprocess.run(["pgrep", "-P", str(first)], capture_output=True, text=True, check=True)
+        for process in (first, *map(int, found.stdout.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{first}").exists():
+            assert time.monotonic() < deadline, "the server did not end"
+            time.sleep(0.02)
 
     def restart(self, how: str = "fast") -> None:
         """Stop it and start it again."""

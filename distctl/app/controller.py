@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from distctl.adapters.clock import SystemClock
+from distctl.adapters.store import HASTE
 from distctl.app.change import Prepared, carry_intents, carry_out, prepare, summed_up
 from distctl.app.compose import open_inventory
 from distctl.app.crashes import crash_loops
@@ -139,7 +140,7 @@ class Controller:
 
     def note(self, news: Sequence[Change]) -> None:
         """Write observations down; see `Helm`."""
-        self._base.store.commit(None, news)
+        self._base.store.commit(None, news, patience=HASTE)
 
     def rest(self, seconds: float) -> None:
         """Wait for the next turn; see `Helm`."""

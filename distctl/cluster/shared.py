@@ -13,12 +13,17 @@ DRAWN_BACK = "-drawn-back"  # how the settings of a place end that draws back
 class SharedAddress:
     """What the inventory says of it. Every place listens on all its interfaces, and one has it."""
 
-    address: str  # IPv4
+    address: str
     virtual_router_id: int  # 1 to 255, the same on every place and nobody else's in that network
     interface: str | None = None  # None: the one whose network holds the address
-    prefix: int = 32  # bits; 32: the address brings no route of its own
+    prefix: int = 32  # bits; 32, of IPv6 128: the address brings no route of its own
     interval: float = 0.3  # seconds between two advertisements; three are missed before another takes over
-    multicast: bool = False  # to 224.0.0.18 instead of to each place
+    multicast: bool = False  # to VRRP's own group instead of to each place
+
+    @property
+    def sixth(self) -> bool:
+        """Whether it is an address of IPv6."""
+        return ":" in self.address
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,13 @@ class KeepalivedSection(Section):
     virtual_router_id: Annotated[int, Field(ge=1, le=ROUTER_IDS)] | None = Field(
         default=None, description="VRRP's own number; absent: made from the names of cluster and router"
     )
-    prefix: Annotated[int, Field(ge=8, le=32)] = Field(
-        default=32, description="bits of the network that the address brings along (32: none)"
+    prefix: Annotated[int, Field(ge=8, le=128)] | None = Field(
+        default=None, description="bits of the network that the address brings along; absent: all, so none"
     )
     interval: Annotated[Duration, AfterValidator(_interval)] = Field(
         default=0.3, description="between advertisements; three are missed before a takeover (300ms)"
     )
-    multicast: bool = Field(default=False, description="advertise to 224.0.0.18, not to each place")
+    multicast: bool = Field(default=False, description="advertise to VRRP's group, not to each place")
 
 
 def shared_address(
@@ -53,13 +53,21 @@ def shared_address(
         return None
     said = said or KeepalivedSection()
     return SharedAddress(
-        address=address,
+        address=_plain(address),
         virtual_router_id=said.virtual_router_id or _router_id(cluster, router),
         interface=said.interface,
-        prefix=said.prefix,
+        prefix=said.prefix or (128 if ":" in address else 32),
         interval=said.interval,
         multicast=said.multicast,
     )
+
+
+def _plain(address: str) -> str:
+    """An address as everybody writes it; a name, which `address_problems` refuses, as it is."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
 
 
 def _router_id(cluster: str, router: str) -> int:
@@ -80,22 +88,24 @@ def address_problems(
         hint = f"add a place to `on`, or remove keepalived: {places[0]} then listens on the address alone"
         yield Problem((*here, "keepalived"), "one place only: nobody could take the address over", hint)
     elif shared and len(places) > 1:
-        yield from _unfit(here, str(address), places, local)
+        yield from _unfit(here, str(address), said, places, local)
 
 
-def _unfit(here: Path, address: str, places: Sequence[str], local: str) -> Iterator[Problem]:
+def _unfit(
+    here: Path, address: str, said: KeepalivedSection | None, places: Sequence[str], local: str
+) -> Iterator[Problem]:
     if local in places:
         hint = "name this machine as a node: {connection: local, address: its own, servers: none}"
         yield Problem((*here, "on"), "`local` cannot share an address: nobody knows its own", hint)
     try:
-        version = ipaddress.ip_address(address).version
+        bits = ipaddress.ip_address(address).max_prefixlen
     except ValueError:
-        hint = "write an IPv4 address that no machine has"
+        hint = "write an address that no machine has"
         yield Problem((*here, "address"), "several places share an IP address, not a name", hint)
         return
-    if version != 4:  # noqa: PLR2004 - IPv4
-        hint = "write an IPv4 address; with `::` each place answers on its own"
-        yield Problem((*here, "address"), "not yet in this version: an IPv6 address for several places", hint)
+    if said and said.prefix and said.prefix > bits:
+        hint = f"write 8 to {bits}"
+        yield Problem((*here, "keepalived", "prefix"), f"an address of IPv4 has {bits} bits", hint)
 
 
 def sharing_problems(routers: Iterable[RouterSpec], nodes: Mapping[str, Node]) -> Iterator[Problem]:

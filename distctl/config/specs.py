@@ -69,11 +69,12 @@ def router_spec(
     Places that share one listen everywhere: the address comes and goes.
     """
     shared = shared_address(cluster, name, said.address, said.keepalived, places)
+    everywhere = "::" if shared and shared.sixth else "0.0.0.0"  # noqa: S104 - documented
     return RouterSpec(
         name=name,
         on=places,
         shared=shared,
-        address="0.0.0.0" if shared else said.address or (LOOPBACK if places == (LOCAL,) else "0.0.0.0"),  # noqa: S104 - documented
+        address=everywhere if shared else said.address or (LOOPBACK if places == (LOCAL,) else everywhere),
         http_port=said.ports.http,
         grpc_port=said.ports.grpc,
         metrics_port=said.ports.metrics,

@@ -13,11 +13,11 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from distctl.cluster.record import AddEvent, Change, Record
+from distctl.cluster.record import AddEvent, Change, Event, Record
 from distctl.cluster.snapshot import Instant
-from distctl.errors import DistctlError
+from distctl.errors import DistctlError, StoreError
 from distctl.policy.decision import Decision, Ended, Seen
-from distctl.policy.outlook import Outlook, decided, led, looked, passed
+from distctl.policy.outlook import Outlook, decided, led, looked, lost, passed
 from distctl.policy.turn import Memory, ended, turn
 from distctl.ports import Clock
 
@@ -55,7 +55,7 @@ class Helm(Protocol):
         """Give the leadership back."""
 
 
-# A kind (leading, standby, slow, health, decision, errand, step, pass, waiting, alive, error, stopped), text
+# A kind (leading, standby, slow, record, health, decision, errand, step, pass, waiting, error ...) and a text
 Say = Callable[[str, str], None]
 
 
@@ -79,6 +79,7 @@ class Loop:
     _passing: Future[Ended] | None = None
     _for: tuple[Record, Sequence[Decision]] | None = None  # what the pass is for
     _unwritten: list[Change] = field(default_factory=list)
+    _lost: Instant | None = None  # since when the record cannot be used
     _beat: Instant = 0.0
     _stepped: Instant = 0.0
 
@@ -94,7 +95,7 @@ class Loop:
     def step(self) -> None:
         """One second's work. Nothing in it waits for a node."""
         slept, self._stepped = self.clock.now() - (self._stepped or self.clock.now()), self.clock.now()
-        if slept > ASLEEP:
+        if slept > ASLEEP and self._lost is None:  # else a turn may have waited for the record
             self._tell("woke", f"this process was stopped for {slept:.0f} s; who leads is asked first")
         self._collect()
         if self._lead():
@@ -105,11 +106,12 @@ class Loop:
     def _lead(self) -> bool:
         try:
             other = self.helm.lead()
+            if not other:
+                self._write()
         except DistctlError as error:
-            self._once("error", error.message)
-            self.outlook = led(self.outlook, False)
+            self._lose(error)
             return False
-        self._told.pop("error", None)
+        self._recover()
         if other:
             if self._leads is not False:
                 self.memory, self._looking = Memory(), None
@@ -120,6 +122,22 @@ class Loop:
         self._leads = not other
         self.outlook = led(self.outlook, self._leads)
         return self._leads
+
+    def _lose(self, error: DistctlError) -> None:
+        """The record cannot be used: said once, and nobody leads until it can."""
+        if self._lost is None:
+            self._lost, self._leads = self.clock.now(), None
+            self._told.pop("standby", None)
+            self._tell("error", f"nothing is begun without the record: {_words(error)}")
+        self.outlook = lost(self.outlook, _words(error))
+
+    def _recover(self) -> None:
+        if self._lost is not None:
+            self._tell("record", self._away(self._lost))
+            self._lost = None
+
+    def _away(self, since: Instant) -> str:
+        return f"it could not be used for {self.clock.now() - since:.0f} s: {self.outlook.lost}"
 
     def _turn(self) -> None:
         """Look, ask the policies what follows, and begin that. A look that takes long goes on meanwhile.
@@ -148,17 +166,22 @@ class Loop:
     def _note(self, news: Sequence[Change]) -> None:
         """Write down what was noticed; what cannot be written now is kept for the next turn."""
         self._unwritten += news
-        if not self._unwritten:
-            return
         for change in news:
             if isinstance(change, AddEvent):
                 self._tell(change.event.kind, f"{change.event.subject}: {change.event.text}")
         try:
-            self.helm.note(self._unwritten)
+            self._write()
         except DistctlError as error:
-            self._once("error", error.message)
+            self._lose(error)
             del self._unwritten[:-UNWRITTEN]
-        else:
+
+    def _write(self) -> None:
+        """Write what is to be written, and that the record was lost meanwhile. Raises DistctlError."""
+        news = list(self._unwritten)
+        if self._lost is not None:
+            news.append(AddEvent(Event(self.clock.now(), "record", "cluster", self._away(self._lost))))
+        if news:
+            self.helm.note(news)
             self._unwritten = []
 
     def _begin(self, record: Record, decisions: Sequence[Decision]) -> None:
@@ -190,10 +213,14 @@ class Loop:
         """What a thread brought, or None once it was said what went wrong."""
         try:
             return future.result()
+        except StoreError as error:
+            if kind == "look":
+                self._lose(error)
+            else:
+                self._once(kind, _words(error))
         except DistctlError as error:
-            text = f"{error.message}; {error.hint}" if error.hint else error.message
-            self._once(kind, text)
-            return None
+            self._once(kind, _words(error))
+        return None
 
     def _end(self) -> None:
         if self._passing is not None:
@@ -201,8 +228,14 @@ class Loop:
             wait([self._passing])
             self._collect()
         if self._leads:
-            self.helm.stand_down()
+            self._stand_down()
         self._tell("stopped", "stopped; inference goes on, and nobody heals it")
+
+    def _stand_down(self) -> None:
+        try:
+            self.helm.stand_down()
+        except DistctlError as error:  # it runs out by itself
+            self._tell("error", f"the leadership is not given back: {_words(error)}")
 
     def _tell(self, kind: str, text: str) -> None:
         self._beat = self.clock.now()
@@ -215,6 +248,12 @@ class Loop:
             self._tell(kind, text)
 
     def _standing(self) -> str:
+        if self.outlook.lost:
+            return f"without the record: {self.outlook.lost}"
         if not self._leads:
             return "standing by"
         return "a pass is under way" if self._passing else "all is as the record wants it"
+
+
+def _words(error: DistctlError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message

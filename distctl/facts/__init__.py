@@ -22,7 +22,7 @@ missing could not be read. Sizes are in bytes, times in seconds.
     systemd: yes or no; systemd.user and systemd.linger: whether the account has units that survive it
     selinux: enforcing, permissive, disabled or none
     tools.missing: of the few programs that distctl needs
-    networks: `INTERFACE=ADDRESS/PREFIX ...` of IPv4, loopback aside
+    networks: `INTERFACE=ADDRESS/PREFIX ...` loopback and what is local to a link aside
     keepalived: its version, "" where it is not installed; keepalived.bash: whether its check can run
     addresses: the node's own; ports: `PORT=HOLDER ...` of what listens, HOLDER `?` when it may not be seen
     clock: the node's time; clock.offset: node minus observer, added by who looked

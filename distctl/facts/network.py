@@ -18,7 +18,10 @@ _ADDRESSES = "ip -o addr show || hostname -I"
 _SS = re.compile(r"^LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+(.*)$", re.MULTILINE)
 _HOLDER = re.compile(r'\(\("([^"]+)",pid=(\d+)')
 _PROC = re.compile(r"^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:0000 0A ", re.MULTILINE)
-_NETWORK = re.compile(r"^\d+: (\S+)\s+inet ((?!127\.)\S+/\d+)", re.MULTILINE)
+# Addresses of IPv6 that end soon (RFC 8981) are nobody's to be known by.
+_NETWORK = re.compile(
+    r"^\d+: (\S+)\s+inet6? ((?!127\.)\S+/\d+)(?: \S+ \S+)* scope (?:global|site)(?! temporary)", re.MULTILINE
+)
 _ADDRESS = re.compile(r"\binet6? (\S+?)/")
 
 
@@ -36,7 +39,7 @@ def parse_ports(text: str) -> Facts:
 
 
 def parse_addresses(text: str) -> Facts:
-    """Every address of the node, in the order it gives them, without link-local ones; its IPv4 networks."""
+    """Every address of the node, in the order it gives them, without link-local ones; its networks."""
     found = _ADDRESS.findall(text) or (re.findall(r"\S+", text) if "inet" not in text else [])
     kept = dict.fromkeys(address for address in found if not address.startswith("fe80:"))
     networks = " ".join("=".join(pair) for pair in _NETWORK.findall(text))

@@ -12,7 +12,10 @@ from distctl.policy.lives import Life, fates
 
 OLDEST = (2, 0)  # the first keepalived with files that are added to the priority
 
+SIXTH = 6  # the version of IP
+
 Facts = Mapping[str, str]
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 def unfit(shared: SharedAddress, place: str, facts: Facts) -> Unfit | None:
@@ -28,7 +31,7 @@ def unfit(shared: SharedAddress, place: str, facts: Facts) -> Unfit | None:
     if facts.get("keepalived.bash") == "no":
         return Unfit("there is no bash, which asks whether the router is alive", f"{_installer(facts)} bash")
     if _own(shared, facts) is None:
-        known = facts.get("networks", "").replace("=", " ") or "none"
+        known = ", ".join(f"{name} {own}" for name, own in _networks(shared, facts)) or "none"
         where = f" of {shared.interface}" if shared.interface else ""
         hint = "correct the router's `address`, or name the interface: keepalived: {interface: NAME}"
         return Unfit(f"{shared.address} is in no network{where} (there is {known})", hint)
@@ -45,15 +48,20 @@ def _installer(facts: Facts) -> str:
 
 def _own(shared: SharedAddress, facts: Facts) -> tuple[str, str] | None:
     """The interface and the place's own address on it."""
-    pairs = (word.partition("=") for word in facts.get("networks", "").split())
-    found = [(name, ipaddress.IPv4Interface(text)) for name, _, text in pairs]
-    others = [(name, own) for name, own in found if str(own.ip) != shared.address]
-    address = ipaddress.IPv4Address(shared.address)
+    address = ipaddress.ip_address(shared.address)
+    others = [(name, own) for name, own in _networks(shared, facts) if own.ip != address]
     for name, own in others:
         if shared.interface in (None, name) and address in own.network:
             return name, str(own.ip)
     named = [(name, str(own.ip)) for name, own in others if name == shared.interface]
     return named[0] if named else None
+
+
+def _networks(shared: SharedAddress, facts: Facts) -> list[tuple[str, Interface]]:
+    """The place's networks of the address's kind, by the interface."""
+    pairs = (word.partition("=") for word in facts.get("networks", "").split())
+    found = [(name, ipaddress.ip_interface(text)) for name, _, text in pairs]
+    return [(name, own) for name, own in found if (own.version == SIXTH) == shared.sixth]
 
 
 def address_view(

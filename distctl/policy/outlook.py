@@ -32,7 +32,7 @@ class Outlook:
     """`seen` is the last look; None before the first one, and for a controller that stands by.
 
     `begun` is when the pass that is under way began, None when there is none. `decisions` are counted by
-    kind.
+    kind. `lost` says why the record cannot be read or written now, "" while it can.
     """
 
     leads: bool = False
@@ -42,11 +42,18 @@ class Outlook:
     begun: Instant | None = None
     passes: Passes = Passes()
     decisions: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((UPKEEP, *KINDS.values()), 0))
+    lost: str = ""
 
 
 def led(before: Outlook, leads: bool) -> Outlook:
     """Who stands by has seen nothing that could be told: somebody else looks."""
+    before = replace(before, lost="")
     return replace(before, leads=True) if leads else replace(before, leads=False, seen=None, trend=Trend())
+
+
+def lost(before: Outlook, why: str) -> Outlook:
+    """Without the record nobody leads."""
+    return replace(led(before, False), lost=why)
 
 
 def looked(before: Outlook, seen: Seen, ward: Ward) -> Outlook:

@@ -5,6 +5,7 @@
 local SOON = 2000 -- milliseconds within which a place that was given must show in the table
 local YOUNG = 5000 -- milliseconds after a worker's start in which its predecessor's table may still be on its way
 local PATIENCE, POLL = 2000, 10 -- milliseconds that a step waits for it, and between two looks
+local LAG = 250 -- milliseconds, likewise, for a change of another place's
 local born -- when this worker started
 local ids = {} -- backend: name of a server to its id
 local given = {} -- backend: sequence to the place that it got just now
@@ -75,12 +76,14 @@ end, 2)
 core.register_init(function() born = now() end)
 
 -- A worker that took over may be asked for a sequence's next step before the table has: the step waits for it.
-core.register_action("await_place", {"http-req"}, function(txn, backend)
+-- So may one whose peer answered the step before, for as long as a change takes to come from there.
+core.register_action("await_place", {"http-req"}, function(txn, backend, peers)
   local sequence, waited = txn:get_var("txn.sequence"), 0
-  while now() - born < YOUNG and waited < PATIENCE do
+  local lag = peers == "peered" and LAG or 0
+  while waited < (now() - born < YOUNG and PATIENCE or lag) do
     local entry = core.backends[backend].stktable:lookup(sequence)
     if entry and entry.gpt0 ~= 0 then return end
     core.msleep(POLL)
     waited = waited + POLL
   end
-end, 1)
+end, 2)

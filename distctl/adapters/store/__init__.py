@@ -5,7 +5,8 @@ file, `engine` the connection, `migrate` the way from an older schema. The SQL i
 depends on one database but `place` and the few lines of `engine` that say so.
 """
 
+from distctl.adapters.store.engine import HASTE
 from distctl.adapters.store.migrate import SHIPPED, Migrations
 from distctl.adapters.store.store import SqlStore
 
-__all__ = ["SHIPPED", "Migrations", "SqlStore"]
+__all__ = ["HASTE", "SHIPPED", "Migrations", "SqlStore"]

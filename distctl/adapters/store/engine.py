@@ -42,6 +42,7 @@ BUSY_SECONDS = 10.0  # how long to wait for another writer; ours take millisecon
 # How long a server may be away, to be restarted say: less than a lease, so that its holder still has it then.
 PATIENCE = 20.0
 OPENING = 5.0  # seconds, for one that was never reached: a wrong address is no restart
+HASTE = 0.5  # seconds, for who asks again each second: a connection that had ended is made anew, no more
 WRITES = {"distctl_writes": True}
 
 T = TypeVar("T")
@@ -142,7 +143,12 @@ def read(engine: Engine, work: Callable[[Connection], T], *, patience: float = P
 
 
 def write(
-    engine: Engine, work: Callable[[Connection], T], *, exclusive: bool = True, named: bool = True
+    engine: Engine,
+    work: Callable[[Connection], T],
+    *,
+    exclusive: bool = True,
+    named: bool = True,
+    patience: float = PATIENCE,
 ) -> T:
     """What `work` gives back in a transaction that writes, and that is undone by any exception.
 
@@ -151,7 +157,7 @@ def write(
     False while the schema is not the newest, for what can be done twice. Raises StoreError.
     """
     on_server = engine.dialect.name == "postgresql"
-    return _patiently(engine, _Write(engine, work, exclusive, named and on_server), PATIENCE)
+    return _patiently(engine, _Write(engine, work, exclusive, named and on_server), patience)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Engine, Table
 from distctl.adapters.store import leases, place, reads, schema, server, writes
 from distctl.adapters.store.copying import copy
 from distctl.adapters.store.engine import (
+    HASTE,
     OPENING,
+    PATIENCE,
     connect,
     file_of,
     instant,
@@ -106,8 +108,10 @@ class SqlStore:
         """
         return self._read(reads.serial)
 
-    def commit(self, token: int | None, changes: Sequence[Change]) -> None:
+    def commit(self, token: int | None, changes: Sequence[Change], *, patience: float = PATIENCE) -> None:
         """Write changes in one transaction: all or none. `token` is the lease's; None for observations alone.
+
+        A server that is away is waited for, `patience` seconds at most.
 
         Raises LeaseHeld when the token is no longer the newest, StoreError.
         """
@@ -117,7 +121,7 @@ class SqlStore:
             writes.write(connection, changes)
             writes.prune(connection, changes, self._keep)
 
-        write(self._opened(), work)
+        write(self._opened(), work, patience=patience)
 
     def acquire(self, owner: str, reason: str, *, seconds: float) -> Lease:
         """Take the lease for `seconds`, or renew it for the same owner: one process, such as `ann@ops:4711`.
@@ -150,13 +154,16 @@ class SqlStore:
         return self._read(lambda connection: self._held(connection, schema.lease))
 
     def lead(self, owner: str, *, seconds: float) -> Lease:
-        """Take the leadership of controllers for `seconds`, or renew it. Raises LeaseHeld, StoreError."""
+        """Take the leadership of controllers for `seconds`, or renew it. Raises LeaseHeld, StoreError.
+
+        Who asks does so each second, and is told at once that the server is away.
+        """
 
         def work(connection: Connection) -> Lease:
             now = self._now(connection)
             return leases.take(connection, owner, LEADING, seconds=seconds, now=now, table=schema.leader)
 
-        return write(self._opened(), work)
+        return write(self._opened(), work, patience=HASTE)
 
     def stand_down(self, leadership: Lease) -> None:
         """Give the leadership back, unless somebody else has it by now. Raises StoreError."""

@@ -83,6 +83,8 @@ def _controller(outlook: Outlook) -> Iterator[Metric]:
         (),
         [((), outlook.leads)],
     )
+    words = "1 while the controller can read and write the record, 0 while it cannot."
+    yield _gauge("controller_record_usable", words, (), [((), not outlook.lost)])
     yield _gauge("controller_passing", "1 while a pass is under way.", (), [((), outlook.begun is not None)])
     ends = {"done": passes.done, "failed": passes.failed}
     rows = [((end,), number) for end, number in ends.items()]

@@ -22,17 +22,22 @@ UNRELAYED = "unrelayed"
 
 def lend(unit: Unit, view: AddressView) -> str:
     """A script that keeps the address for open connections alone: nobody is answered that it is here."""
+    address = view.shared.address
+    if view.shared.sixth:  # Linux answers for an address of IPv6 on its own interface alone
+        return f"ip addr add {address}/128 dev lo nodad 2>/dev/null\n"
     arp = f"/proc/sys/net/ipv4/conf/{view.interface}"
     return f"""cd {quote(unit.folder)} || exit 1
 [ -e {LOAN} ] || cat {arp}/arp_ignore {arp}/arp_announce > {LOAN}
 if echo 1 > {arp}/arp_ignore && echo 2 > {arp}/arp_announce; then
-    ip addr add {view.shared.address}/32 dev lo 2>/dev/null
+    ip addr add {address}/32 dev lo 2>/dev/null
 fi
 """
 
 
 def end_loan(unit: Unit, address: str) -> str:
     """A script that makes the place be as it was before it gave the address up."""
+    if ":" in address:
+        return f"ip addr del {address}/128 dev lo 2>/dev/null\n"
     return f"""if [ -e {quote(unit.folder)}/{LOAN} ]; then
     ip addr del {address}/32 dev lo 2>/dev/null
     interface=$(sed -n 's/^ *interface //p' {quote(unit.folder)}/keepalived.conf)
@@ -46,7 +51,8 @@ fi
 
 def end_idle_loan(unit: Unit, address: str) -> str:
     """The same, unless a connection is still open there."""
-    return f"""if [ -z "$(ss -Htn state established src {address} 2>&1)" ]; then
+    source = quote(f"[{address}]") if ":" in address else address
+    return f"""if [ -z "$(ss -Htn state established src {source} 2>&1)" ]; then
 {end_loan(unit, address)}fi
 """
 
@@ -61,25 +67,26 @@ def relay(unit: Unit, view: AddressView, giver: str) -> str:
     """
     ports = ", ".join(map(str, view.client_ports))
     table = _table(unit)
-    rules = f"""table ip {table}
-delete table ip {table}
-table ip {table} {{
+    ip, kind = ("ip6", "ipv6_addr") if view.shared.sixth else ("ip", "ipv4_addr")
+    rules = f"""table {ip} {table}
+delete table {ip} {table}
+table {ip} {table} {{
     set given {{
-        type ipv4_addr; flags dynamic,timeout; timeout {KEPT}; elements = {{ {view.shared.address} }}
+        type {kind}; flags dynamic,timeout; timeout {KEPT}; elements = {{ {view.shared.address} }}
     }}
     set opened {{
-        type ipv4_addr . inet_service; flags dynamic,timeout; timeout {OPENING}; size 1000000
+        type {kind} . inet_service; flags dynamic,timeout; timeout {OPENING}; size 1000000
     }}
     chain arriving {{
         type filter hook prerouting priority -300; policy accept;
-        ip daddr @given tcp dport {{ {ports} }} jump given_up
+        {ip} daddr @given tcp dport {{ {ports} }} jump given_up
     }}
     chain given_up {{
-        tcp flags & syn != 0 update @opened {{ ip saddr . tcp sport }}
+        tcp flags & syn != 0 update @opened {{ {ip} saddr . tcp sport }}
         tcp flags & syn != 0 accept
         socket wildcard 0 accept
-        ip saddr . tcp sport @opened accept
-        update @given {{ ip daddr }} dup to {giver} device "{view.interface}" drop
+        {ip} saddr . tcp sport @opened accept
+        update @given {{ {ip} daddr }} dup to {giver} device "{view.interface}" drop
     }}
 }}
 """
@@ -88,7 +95,8 @@ table ip {table} {{
 
 def unrelay(unit: Unit) -> str:
     """A script that ends that."""
-    return f"nft delete table ip {_table(unit)} 2>/dev/null; true\n"
+    table = _table(unit)
+    return f"for ip in ip ip6; do nft delete table $ip {table} 2>/dev/null; done; true\n"
 
 
 def _table(unit: Unit) -> str:

@@ -125,11 +125,16 @@ def _check() -> str:
 
 
 def _has(address: str) -> str:
-    return f"ip -o -4 addr show to {address or NOWHERE} 2>/dev/null | grep -qv '^[0-9]*: lo '"
+    return f"ip -o {_family(address)} addr show to {address or NOWHERE} 2>/dev/null | grep -qv '^[0-9]*: lo '"
 
 
 def _forget(address: str) -> str:
+    there = f"ip -o {_family(address)} addr show to {address or NOWHERE}"
     return (
-        f"ip -o -4 addr show to {address or NOWHERE} | while read -r _ interface _ found _; do\n"
+        f"{there} | while read -r _ interface _ found _; do\n"
         '    [ "$interface" = lo ] || ip addr del "$found" dev "$interface"\ndone'
     )
+
+
+def _family(address: str) -> str:
+    return "-6" if ":" in address else "-4"

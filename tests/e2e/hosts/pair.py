@@ -22,9 +22,10 @@ class Pair:
         places: list[Host],
         servers: list[Host],
         models: Mapping[str, Mapping[str, Any]],
+        address: str = "",
     ) -> None:
         self.operator, self.places, self.servers, self.models = operator, places, servers, models
-        self.address = f"{places[0].address.rpartition('.')[0]}.{200 + int(places[0].name[-1])}"
+        self.address = address or f"{places[0].address.rpartition('.')[0]}.{200 + int(places[0].name[-1])}"
 
     def has(self, host: Host) -> bool:
         """Whether the network finds the address there; what is kept on loopback is for open connections."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from command import Operators, nodes_of
-from hosts import Host, Hosts
+from hosts import Hosts
 
 pytestmark = pytest.mark.hosts
 
@@ -80,18 +80,11 @@ def test_hops_out_of_ssh_config(deep: Hosts, operators: Operators) -> None:
     assert "start server inner/0 with simple" in ann.run("plan").stdout
 
 
-def sixth(host: Host, number: int) -> str:
-    """A second address of a host, of IP's sixth version."""
-    address = f"fd77:{host.hosts.slot + 1:x}::{number:x}"
-    host.run(f"ip -6 addr add {address}/64 dev eth0 nodad")
-    return address
-
-
 @pytest.mark.nightly
 def test_serve_addresses_of_ipv6(deep: Hosts, operators: Operators) -> None:
     """Servers listen there, the router reaches them there; an address that nobody has is told."""
     ann = operators(deep)
-    one, two = (sixth(deep[name], number) for number, name in enumerate(("inner", "inner2"), 0x10))
+    one, two = (deep.sixth(number, deep[name]) for number, name in enumerate(("inner", "inner2"), 0x10))
     nodes = behind(deep, "inner", "inner2")
     nodes["inner"]["serve_address"], nodes["inner2"]["serve_address"] = one, f"{two}99"
     ann.write(nodes, models={"simple": {"replicas": 2}}, on=["inner"], router={"address": "::"})

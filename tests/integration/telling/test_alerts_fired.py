@@ -98,7 +98,7 @@ def all_wrong() -> Outlook:
     seen = ruined(time.time() - 600)
     routers = {id: replace(sight, error="no answer") for id, sight in seen.snapshot.routers.items()}
     seen = replace(seen, snapshot=replace(seen.snapshot, routers=routers))
-    return outlook(seen, ward=ward(Kind.HUNG, held="2 of 2 turned bad"), passes=Passes(3, 50))
+    return outlook(seen, ward=ward(Kind.HUNG, held="2 of 2 turned bad"), passes=Passes(3, 50), lost="full")
 
 
 def test_every_alert_fires_for_what_it_is_about_and_ends_with_it(watched: Watched, tmp_path: Path) -> None:

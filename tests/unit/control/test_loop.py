@@ -9,7 +9,7 @@ from typing import Any
 
 from rehearsal import node, spec
 
-from distctl.cluster.record import Change, Errand, Record, Revision
+from distctl.cluster.record import AddEvent, Change, Errand, Event, Record, Revision
 from distctl.cluster.snapshot import Snapshot
 from distctl.control.loop import HEARTBEAT, Loop
 from distctl.errors import DistctlError, StoreError
@@ -55,6 +55,7 @@ class FakeHelm:
     other: str = ""
     revision: int = 1
     broken: DistctlError | None = None
+    full: DistctlError | None = None  # what says so of a write
     errands: dict[str, Errand] = field(default_factory=dict)
     ends: Ended = field(default_factory=lambda: Ended(0.0, text="3 of 3 steps done"))
     acted: list[str] = field(default_factory=list)
@@ -81,12 +82,16 @@ class FakeHelm:
         self.pressed.append(why)
 
     def note(self, news: Sequence[Change]) -> None:
+        if self.full:
+            raise self.full
         self.noted += news
 
     def rest(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
     def stand_down(self) -> None:
+        if self.broken:
+            raise self.broken
         self.stood_down = True
 
 
@@ -145,10 +150,55 @@ def test_who_lost_the_leadership_and_gets_it_back_compares_everything_again() ->
 def test_a_record_that_cannot_be_read_is_told_once_and_tried_again() -> None:
     rig = Rig()
     rig.helm.broken = StoreError("the database does not answer")
-    assert rig.step(10) == [("error", "the database does not answer")]
+    assert rig.step(10) == [("error", "nothing is begun without the record: the database does not answer")]
+    assert rig.loop.outlook.lost == "the database does not answer" and not rig.loop.outlook.leads
     rig.helm.broken = None
-    rig.step(3)
+    back = "it could not be used for 10 s: the database does not answer"
+    assert rig.step(3)[:2] == [("record", back), ("leading", "this controller leads")]
+    assert [change.event.text for change in rig.helm.noted if isinstance(change, AddEvent)] == [back]
+    assert not rig.loop.outlook.lost and rig.loop.outlook.leads
     assert rig.helm.acted == ["everything is compared once"]
+
+
+def test_one_that_led_says_that_it_leads_again_and_does_nothing_twice() -> None:
+    rig = Rig()
+    rig.step(3)
+    rig.helm.broken = StoreError("the database does not answer")
+    rig.step(8)
+    rig.helm.broken = None
+    assert [kind for kind, _ in rig.step(3)] == ["record", "leading"]
+    assert rig.helm.acted == ["everything is compared once"]
+
+
+def test_a_wait_for_the_record_is_not_taken_for_a_stop_of_the_process() -> None:
+    rig = Rig()
+    rig.step(3)
+    rig.helm.broken = StoreError("the database does not answer")
+    rig.step()
+    rig.clock.advance(15.0)
+    assert rig.step() == []
+
+
+def test_what_cannot_be_written_is_kept_and_written_once_there_is_room() -> None:
+    rig = Rig()
+    rig.step(3)
+    event = AddEvent(Event(1.0, "health", "n1/0", "ready"))
+    rig.loop._unwritten.append(event)
+    rig.helm.full = StoreError("the disk is full", hint="make room")
+    assert rig.step(5) == [("error", "nothing is begun without the record: the disk is full; make room")]
+    rig.helm.full = None
+    assert [kind for kind, _ in rig.step(2)] == ["record", "leading"]
+    first, second = rig.helm.noted
+    assert first == event
+    assert isinstance(second, AddEvent) and "for 5 s: the disk is full" in second.event.text
+
+
+def test_a_record_that_is_away_at_the_end_keeps_nobody_from_ending() -> None:
+    rig = Rig()
+    rig.step(2)
+    rig.helm.broken, rig.over = StoreError("the database does not answer"), True
+    rig.loop.run()
+    assert [kind for kind, _ in rig.said[-2:]] == ["error", "stopped"]
 
 
 def test_while_somebody_has_the_lease_the_decision_waits_and_is_told_once() -> None:

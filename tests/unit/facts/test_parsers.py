@@ -151,7 +151,7 @@ TABLE = [
     (
         network.parse_addresses,
         IP,
-        {"addresses": "127.0.0.1 10.0.1.11 fd00::2", "networks": "eth0=10.0.1.11/24"},
+        {"addresses": "127.0.0.1 10.0.1.11 fd00::2", "networks": "eth0=10.0.1.11/24 eth0=fd00::2/64"},
     ),
     (network.parse_addresses, "10.0.1.11 fd00::2 \n", {"addresses": "10.0.1.11 fd00::2"}),
     (

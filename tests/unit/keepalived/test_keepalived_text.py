@@ -100,3 +100,17 @@ def test_the_giver_answers_for_the_address_no_more_before_it_is_on_loopback(chai
 def test_a_loan_ends_once_nothing_is_open_and_the_place_takes_part_again() -> None:
     assert "ss -Htn state established src 10.0.1.10" in keepalived.accept(UNIT, VIEW)
     assert "ss -Htn" not in keepalived.accept(UNIT, replace(VIEW, yields=True))
+
+
+def test_an_address_of_ipv6_needs_no_word_about_arp_and_rules_of_its_own() -> None:
+    shared = SharedAddress("fd00::10", 51, prefix=128)
+    view = replace(VIEW, shared=shared, source="fd00::11", peers=("fd00::12",))
+    assert "        fd00::10/128 dev eth0\n" in keepalived.render(view, "/r")
+    given = keepalived.give_up(UNIT, view, 2.2, chained=False)
+    assert "ip addr add fd00::10/128 dev lo nodad" in given and "arp" not in given
+    assert "ip -o -6 addr show to fd00::10" in given
+    relayed = keepalived.relay(UNIT, view, "fd00::12")
+    assert "table ip6 distctl_" in relayed and "type ipv6_addr" in relayed
+    assert "ip6 daddr @given tcp dport" in relayed and "dup to fd00::12" in relayed
+    assert "src '[fd00::10]'" in keepalived.accept(UNIT, view)
+    assert "ip addr del fd00::10/128 dev lo" in keepalived.remove(UNIT, "fd00::10", units.Manager.SYSTEM)

@@ -142,6 +142,16 @@ def test_why_a_place_cannot_share(changed: dict[str, str], why: str) -> None:
     assert found is None or found.remedy
 
 
+def test_an_address_of_ipv6_is_shared_over_the_networks_of_its_kind() -> None:
+    shared = SharedAddress("fd00::10", 51, prefix=128)
+    sixth = {n: facts(n) | {"networks": f"eth0=10.0.1.{n}/24 eth0=fd00::{n}/64"} for n in (1, 2)}
+    record = Record("r", facts={"lb1": sixth[1], "lb2": sixth[2]})
+    views = address_views(shared_spec(shared=shared), record)
+    assert (views[ONE].interface, views[ONE].source, views[ONE].peers) == ("eth0", "fd00::1", ("fd00::2",))
+    found = unfit(shared, "lb1", facts(1))
+    assert found is not None and found.why == "fd00::10 is in no network (there is none)"
+
+
 def test_an_interface_that_is_named_may_have_another_network() -> None:
     shared = replace(SHARED, interface="eth1")
     record = Record("r", facts={"lb1": facts(1), "lb2": facts(2)})

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from distctl.adapters.telling.metrics import OPENMETRICS, rendered
 from distctl.policy.healing import Ward
-from distctl.policy.outlook import Outlook
+from distctl.policy.outlook import Outlook, led, lost
 from distctl.policy.symptoms import Kind
 
 Samples = dict[tuple[str, ...], float]
@@ -35,6 +35,7 @@ def test_a_whole_cluster_is_told_in_numbers() -> None:
 
 EXPECTED: Samples = {
     ("distctl_controller_leading",): 1,
+    ("distctl_controller_record_usable",): 1,
     ("distctl_controller_last_look_timestamp_seconds",): 1000,
     ("distctl_controller_passes_total", "done"): 3,
     ("distctl_controller_passes_total", "failed"): 1,
@@ -100,6 +101,12 @@ def test_who_has_seen_nothing_tells_of_itself_alone(known: Outlook) -> None:
     found = samples(known)
     assert found["distctl_controller_leading",] == known.leads
     assert {name for name, *_ in found if not name.startswith("distctl_controller_")} == set()
+
+
+def test_who_lost_the_record_says_so() -> None:
+    found = samples(lost(outlook(whole(1000.0)), "the disk is full"))
+    assert found["distctl_controller_record_usable",] == found["distctl_controller_leading",] == 0
+    assert samples(led(lost(Outlook(), "away"), True))["distctl_controller_record_usable",] == 1
 
 
 def test_no_sentence_is_a_label() -> None:
