@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from distctl.cluster.content import Archive, Folder
-from distctl.cluster.record import Change, Errand, Event, Lease, Load, OperationEntry, Record, Revision
+from distctl.cluster.record import Change, Errand, Event, Hour, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.requests import Page, Wanted
 from distctl.cluster.router import RouterSight, RouterView
 from distctl.cluster.shared import AddressSight, AddressView
@@ -304,6 +304,9 @@ class History(Protocol):
 
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first."""
+
+    def hours(self, *, since: Instant = 0.0, model: str | None = None) -> Sequence[Hour]:
+        """The hours that are kept and began at or after `since`, oldest first; of one model unless None."""
 
 
 class Clock(Protocol):

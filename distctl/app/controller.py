@@ -37,6 +37,7 @@ from distctl.errors import BrokenOff, Interrupted, LeaseHeld
 from distctl.policy.decision import Decision, Ended, Seen
 from distctl.policy.loads import Minute, added
 from distctl.policy.power import stands
+from distctl.policy.rollup import Ledger, opened, rolled
 
 LEADERSHIP = 4.0  # seconds without a sign of life after which another controller leads
 SLOW = 1.5  # seconds between two questions to a server from which on that is told
@@ -64,6 +65,7 @@ class Controller:
         self._revision = 0  # of what is looked at
         self._leadership: Lease | None = None
         self._minute = Minute()  # of the load that the record keeps
+        self._ledger: Ledger | None = None  # where its counters stood a minute ago; None: the record knows
         self._slow = False  # whether servers are asked less often than each second
         self._pressing = ""  # what is more urgent than the pass that is under way
 
@@ -81,6 +83,7 @@ class Controller:
             self._leadership = store.lead(self._base.owner, seconds=LEADERSHIP)
         except LeaseHeld:
             self._leadership = None
+            self._minute, self._ledger = Minute(), None  # somebody else counts now
         else:
             return ""
         other = store.leader()
@@ -125,7 +128,9 @@ class Controller:
         """A sight, whose load was added to what the record keeps."""
         self._minute, rows = added(self._minute, snapshot)
         if rows:
-            self._base.store.commit(None, rows)
+            ledger, hours = rolled(self._ledger or opened(self._base.store.loads()), rows)
+            self._base.store.commit(None, [*rows, *hours])
+            self._ledger = ledger
         return snapshot
 
     def _new_watch(self, revision: Revision) -> tuple[Session, Watch]:

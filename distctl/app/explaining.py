@@ -8,8 +8,9 @@ from dataclasses import replace
 from distctl.app.looking import look
 from distctl.app.running import leader_of
 from distctl.app.session import Session
-from distctl.cluster.record import Event, Record
-from distctl.cluster.snapshot import Snapshot
+from distctl.cluster.hours import DAY
+from distctl.cluster.record import Event, Hour, Record
+from distctl.cluster.snapshot import Instant, Snapshot
 from distctl.cluster.spec import RouterId, Spec
 from distctl.config.problems import did_you_mean
 from distctl.control.observe import observe
@@ -36,6 +37,7 @@ def explained(session: Session, word: str) -> list[Explanation]:
         led=leader_of(session) is not None,
         cluster=_events(session, (CLUSTER,)),
         loads=tuple(session.store.loads(since=snapshot.at - 3600)),
+        hours=_hours(session, targets, snapshot.at - DAY),
         configs=_configs(session, record, targets),
         left=frozenset(_left(session, spec)),
     )
@@ -82,6 +84,12 @@ def _configs(session: Session, record: Record, targets: Iterable[Target]) -> dic
         except (DistctlError, KeyError):
             continue
     return found
+
+
+def _hours(session: Session, targets: Iterable[Target], since: Instant) -> tuple[Hour, ...]:
+    """The load of the models that are asked about."""
+    models = (target.name for target in targets if target.kind == "model")
+    return tuple(hour for model in models for hour in session.store.hours(since=since, model=model))
 
 
 def _events(session: Session, names: Iterable[str]) -> tuple[Event, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from distctl.cluster.errand import Errand
+from distctl.cluster.hours import Hour
 from distctl.cluster.keys import Key
 from distctl.cluster.power import Power
 from distctl.cluster.remembered import (
@@ -174,6 +175,13 @@ class AddLoad:
     load: Load
 
 
+@dataclass(frozen=True, slots=True)
+class AddHour:
+    """A minute more of an hour; which hours are kept stands in `hours`."""
+
+    hour: Hour
+
+
 Change: TypeAlias = (
     SetRevision
     | SetIntent
@@ -196,4 +204,5 @@ Change: TypeAlias = (
     | AddEvent
     | SetOperation
     | AddLoad
+    | AddHour
 )

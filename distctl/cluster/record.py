@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from distctl.cluster.changes import (
     AddEvent,
+    AddHour,
     AddLoad,
     Adopt,
     Change,
@@ -36,6 +37,7 @@ from distctl.cluster.changes import (
     SetSized,
 )
 from distctl.cluster.errand import Errand, ErrandState
+from distctl.cluster.hours import Hour
 from distctl.cluster.keys import Key
 from distctl.cluster.power import Power, PowerState
 from distctl.cluster.remembered import (
@@ -59,6 +61,7 @@ from distctl.cluster.spec import ServerId
 __all__ = [
     "EVERYWHERE",
     "AddEvent",
+    "AddHour",
     "AddLoad",
     "Adopt",
     "Change",
@@ -71,6 +74,7 @@ __all__ = [
     "ErrandState",
     "Event",
     "Health",
+    "Hour",
     "Intent",
     "Key",
     "Known",
@@ -107,7 +111,7 @@ Value = TypeVar("Value")
 
 
 def apply(record: Record, change: Change) -> Record:
-    """The record after one change. Pure; events, operations and loads are kept by the store alone."""
+    """The record after one change. Pure; events, operations, loads and hours are kept by the store alone."""
     return _after(change, record)
 
 
@@ -127,7 +131,8 @@ def _after(change: object, record: Record) -> Record:
 @_after.register(AddEvent)
 @_after.register(SetOperation)
 @_after.register(AddLoad)
-def _(change: AddEvent | SetOperation | AddLoad, record: Record) -> Record:
+@_after.register(AddHour)
+def _(change: AddEvent | SetOperation | AddLoad | AddHour, record: Record) -> Record:
     return record
 
 

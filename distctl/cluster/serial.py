@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from distctl.cluster.record import AddEvent, AddLoad, Change, SetFacts, SetHealth, SetOperation
+from distctl.cluster.record import AddEvent, AddHour, AddLoad, Change, SetFacts, SetHealth, SetOperation
 
 # What was seen or done, as against what is wanted: a controller writes these every second itself.
-OBSERVED = (AddEvent, AddLoad, SetFacts, SetHealth, SetOperation)
+OBSERVED = (AddEvent, AddHour, AddLoad, SetFacts, SetHealth, SetOperation)
 
 # What stands in histories of its own: no part of what is read as the record.
-BESIDE = (AddEvent, AddLoad, SetOperation)
+BESIDE = (AddEvent, AddHour, AddLoad, SetOperation)
 
 
 def counts(changes: Iterable[Change]) -> bool:

@@ -1,4 +1,4 @@
-"""How much went through each model in the last hour, minute by minute, from the loads that the record keeps.
+"""How much went through each model in the last hour, minute by minute, and in the last day: from the record.
 
 Pure. A minute's requests are what the routers' counters grew by; one whose counters began anew counts what
 was added since.
@@ -6,11 +6,12 @@ was added since.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from distctl.cluster.record import Load
+from distctl.cluster.hours import ALL_NODES, DAY
+from distctl.cluster.record import Hour, Load
 from distctl.cluster.snapshot import Instant
 from distctl.policy.loads import SPAN, Place
 
@@ -23,6 +24,32 @@ class Pace:
     rate: float
     in_flight: int
     queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What went through one model in the last 24 hours: requests, the busiest minute and the busiest node."""
+
+    requests: int
+    most: float  # requests a second, in its busiest minute
+    most_at: Instant  # the begin of that
+    node: str = ""  # with the most requests, "" where the record names none
+    node_requests: int = 0
+
+
+def day(hours: Iterable[Hour], model: str, now: Instant) -> Day | None:
+    """Of the hours that began within 24 hours before `now`; None when the record has none of the model."""
+    late = [hour for hour in hours if hour.model == model and hour.at >= now - DAY]
+    together = [hour for hour in late if hour.node == ALL_NODES]
+    if not together:
+        return None
+    nodes = Counter[str]()
+    for hour in late:
+        if hour.node != ALL_NODES:
+            nodes[hour.node] += hour.requests
+    top = max(together, key=lambda hour: hour.most)
+    node, most = max(sorted(nodes.items()), key=lambda item: item[1], default=("", 0))
+    return Day(sum(h.requests for h in together), top.most / SPAN, top.most_at, node, most)
 
 
 def paces(loads: Iterable[Load]) -> Mapping[str, tuple[Pace, ...]]:

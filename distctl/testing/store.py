@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 
+from distctl.cluster.hours import joined, lasts
 from distctl.cluster.lease import FREE, LEADING, check, give_up, grant
 from distctl.cluster.record import (
     AddEvent,
+    AddHour,
     AddLoad,
     Change,
+    DropNode,
     Errand,
     Event,
+    Hour,
     Lease,
     Load,
     OperationEntry,
@@ -64,6 +68,7 @@ class MemoryStore:
         self._calls = calls or Calls()
         self._events: list[Event] = []
         self._loads: list[Load] = []
+        self._hours: dict[tuple[str, str, Instant], Hour] = {}
         self._revisions: dict[int, Revision] = {}
         self._operations: dict[str, dict[int, OperationEntry]] = {}
         self._errands: dict[str, Errand] = {}
@@ -88,12 +93,18 @@ class MemoryStore:
             self.record = replace(record, serial=record.serial + 1) if counts(changes) else record
             for change in changes:
                 self._keep(change)
+            if begins := [change.hour.at for change in changes if isinstance(change, AddHour)]:
+                self._hours = {k: hour for k, hour in self._hours.items() if lasts(hour, max(begins))}
 
     def _keep(self, change: Change) -> None:
         if isinstance(change, AddEvent):
             self._events.append(change.event)
         elif isinstance(change, AddLoad):
             self._loads.append(change.load)
+        elif isinstance(change, AddHour):
+            self._hours[change.hour.key] = joined(self._hours.get(change.hour.key), change.hour)
+        elif isinstance(change, DropNode):
+            self._hours = {key: hour for key, hour in self._hours.items() if hour.node != change.node}
         elif isinstance(change, SetRevision):
             self._revisions[change.revision.number] = change.revision
         elif isinstance(change, SetOperation):
@@ -179,3 +190,9 @@ class MemoryStore:
         """Every load that is kept, at or after `since`, oldest first."""
         with self._calls.look("store: loads"):
             return tuple(sorted((x for x in self._loads if x.at >= since), key=lambda load: load.at))
+
+    def hours(self, *, since: Instant = 0.0, model: str | None = None) -> Sequence[Hour]:
+        """The hours that are kept and began at or after `since`, oldest first; of one model unless None."""
+        with self._calls.look("store: hours"):
+            found = (h for h in self._hours.values() if h.at >= since and model in (None, h.model))
+            return tuple(sorted(found, key=lambda hour: (hour.at, hour.node, hour.model)))

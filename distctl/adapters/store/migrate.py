@@ -39,7 +39,7 @@ class Migrations:
     head: str
 
 
-SHIPPED = Migrations("distctl.adapters.store:migrations", "0009")
+SHIPPED = Migrations("distctl.adapters.store:migrations", "0010")
 
 
 def bring_up_to_date(engine: Engine, migrations: Migrations, *, cluster: str, clock: Clock) -> None:

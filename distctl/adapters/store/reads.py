@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, select
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
 from distctl.cluster.errand import OVER
+from distctl.cluster.hours import Hour
 from distctl.cluster.router import SlotState
 from distctl.cluster.snapshot import Instant
 from distctl.cluster.spec import RouterId, ServerId
@@ -126,6 +127,15 @@ def loads(connection: Connection, since: Instant) -> tuple[r.Load, ...]:
     table = schema.load
     query = select(table).where(table.c.at >= since).order_by(table.c.at, table.c.id)
     return tuple(_load(row) for row in _rows(connection, query))
+
+
+def hours(connection: Connection, since: Instant, model: str | None) -> tuple[Hour, ...]:
+    """Every hour at or after `since`, oldest first; of one model unless that is None."""
+    table = schema.hours
+    query = select(table).where(table.c.at >= since).order_by(table.c.at, table.c.node, table.c.model)
+    if model is not None:
+        query = query.where(table.c.model == model)
+    return tuple(Hour(**row) for row in _rows(connection, query))
 
 
 def _server(row: RowMapping) -> ServerId:

@@ -167,6 +167,20 @@ load = _table(
     _number("total"),
     Index("load_at", "at"),
 )
+hours = _table(
+    "hours",
+    _key("node"),
+    _key("model"),
+    Column("at", Double, primary_key=True),
+    _time("until"),
+    _number("minutes"),
+    _number("requests"),
+    _number("in_flight"),
+    _number("queued"),
+    _number("most"),
+    _time("most_at"),
+    Index("hours_at", "at"),
+)
 events = _table(
     "events",
     _counter("id"),

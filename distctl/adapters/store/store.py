@@ -29,6 +29,7 @@ from distctl.adapters.store.engine import (
 )
 from distctl.adapters.store.migrate import SHIPPED, Migrations, bring_up_to_date, version
 from distctl.adapters.store.place import DAMAGED_HINT
+from distctl.cluster.hours import Hour
 from distctl.cluster.lease import LEADING, check
 from distctl.cluster.record import Change, Errand, Event, Lease, Load, OperationEntry, Record, Revision
 from distctl.cluster.snapshot import Instant
@@ -200,6 +201,13 @@ class SqlStore:
     def loads(self, *, since: Instant = 0.0) -> Sequence[Load]:
         """Every load that is kept, at or after `since`, oldest first. Raises StoreError."""
         return self._read(lambda connection: reads.loads(connection, since))
+
+    def hours(self, *, since: Instant = 0.0, model: str | None = None) -> Sequence[Hour]:
+        """The hours that are kept and began at or after `since`, oldest first; of one model unless None.
+
+        Raises StoreError.
+        """
+        return self._read(lambda connection: reads.hours(connection, since, model))
 
     def _held(self, connection: Connection, table: Table) -> Lease | None:
         found = leases.held(connection, table)

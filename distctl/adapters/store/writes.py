@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import singledispatch
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, and_, case, delete, func, insert, or_, select, update
 
 from distctl.adapters.store import schema
 from distctl.cluster import record as r
 from distctl.cluster.errand import OVER
+from distctl.cluster.hours import ALL_NODES, Hour, joined, oldest
 from distctl.cluster.serial import alters, counts
 from distctl.cluster.spec import ServerId
 
@@ -39,6 +41,8 @@ def write(connection: Connection, changes: Sequence[r.Change]) -> None:
         elif kind is r.AddLoad:
             rows = [_load(change.load) for change in group if isinstance(change, r.AddLoad)]
             connection.execute(insert(schema.load), rows)
+        elif kind is r.AddHour:
+            _join(connection, [change.hour for change in group if isinstance(change, r.AddHour)])
         else:
             for change in group:
                 _write(change, connection)
@@ -56,6 +60,23 @@ def prune(connection: Connection, changes: Sequence[r.Change], keep: int) -> Non
     loads = [change.load.at for change in changes if isinstance(change, r.AddLoad)]
     if loads:
         connection.execute(delete(schema.load).where(schema.load.c.at < max(loads) - LOAD_SECONDS))
+
+    hours = [change.hour.at for change in changes if isinstance(change, r.AddHour)]
+    if hours:
+        table, (together, alone) = schema.hours, oldest(max(hours))
+        old = and_(table.c.at < alone, table.c.node != ALL_NODES)
+        connection.execute(delete(table).where(or_(table.c.at < together, old)))
+
+
+def _join(connection: Connection, more: Sequence[Hour]) -> None:
+    """Write the hours that some minutes belong to anew, with those in them: few statements for many rows."""
+    table, begins = schema.hours, {hour.at for hour in more}
+    rows = connection.execute(select(table).where(table.c.at.in_(begins))).mappings()
+    found = {hour.key: hour for hour in (Hour(**row) for row in rows)}
+    for hour in more:
+        found[hour.key] = joined(found.get(hour.key), hour)
+    connection.execute(delete(table).where(table.c.at.in_(begins)))
+    connection.execute(insert(table), [asdict(hour) for hour in found.values()])
 
 
 def _prune_errands(connection: Connection) -> None:
@@ -210,7 +231,7 @@ def _(change: r.SetKnown, connection: Connection) -> None:
 
 @_write.register
 def _(change: r.DropNode, connection: Connection) -> None:
-    per_server = (schema.health, schema.replicas, schema.load)
+    per_server = (schema.health, schema.replicas, schema.load, schema.hours)
     for table in (schema.known_nodes, schema.intents, schema.facts, schema.powers, *per_server):
         _drop(connection, table, node=change.node)
 

@@ -11,7 +11,7 @@ from distctl.config.units import show_duration
 from distctl.policy.autoscale.schedule import bounds
 from distctl.policy.counts import Count, count, said
 from distctl.policy.explain.told import Explanation, Told, counted, listed, said_by, span
-from distctl.policy.pace import paces
+from distctl.policy.pace import Day, day, paces
 from distctl.policy.placement import barred, place
 from distctl.policy.standing import ModelStanding
 
@@ -37,6 +37,7 @@ def model(name: str, told: Told) -> Explanation:
         (*_counted(spec, number, told), *_placed(spec, number.number, told)),
         told.events,
         tuple(_change(spec, number, stands, told)),
+        day(told.hours, name, told.now),
     )
 
 
@@ -56,6 +57,7 @@ def _what(spec: ModelSpec, stands: ModelStanding, told: Told) -> Iterator[str]:
     wanted = counted(stands.wanted, "replica")
     yield f"{wanted} wanted, {stands.ready} ready, {stands.serving} taking requests."
     yield _load(spec.name, stands, told)
+    yield from _of_day(day(told.hours, spec.name, told.now), told)
     yield from _holding(spec, told)
 
 
@@ -69,6 +71,15 @@ def _load(name: str, stands: ModelStanding, told: Told) -> str:
         f"{now}; {last.rate:.1f} requests a second {span(told.now - last.at)} ago, "
         f"at most {most.rate:.1f} within the last hour."
     )
+
+
+def _of_day(found: Day | None, told: Told) -> Iterator[str]:
+    if found is None:
+        return
+    most = f"at most {found.most:.1f} a second, {span(told.now - found.most_at)} ago"
+    if found.node and len(told.spec.nodes) > 1:
+        most += f"; the most on {found.node}, {found.node_requests:,}"
+    yield f"In the last 24 hours: {found.requests:,} requests, {most}."
 
 
 def _holding(spec: ModelSpec, told: Told) -> Iterator[str]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from distctl.cluster.record import Event, Health, Load, Record
+from distctl.cluster.record import Event, Health, Hour, Load, Record
 from distctl.cluster.snapshot import Instant, Snapshot
 from distctl.cluster.spec import RouterId, ServerId, Spec
 from distctl.policy.devices import all_lost
 from distctl.policy.health import remembered
+from distctl.policy.pace import Day
 from distctl.policy.placement import Ground
 from distctl.policy.standing import Sights, Standing, standing
 from distctl.policy.symptoms import Evidence, Kind
@@ -31,6 +32,7 @@ class Explanation:
     why: tuple[str, ...]
     last: tuple[Event, ...]  # oldest first
     change: tuple[str, ...]
+    day: Day | None = None  # of a model: its load in the last 24 hours
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Told:
 
     `spec` has also what left the file and is still there, `left` names that. `led`: a controller leads.
     `events` are those of the subject, `cluster` those of the cluster, oldest first; `loads` an hour of
-    minutes; `configs` the digest that each router's file is to have, where that could be worked out.
+    minutes, `hours` a day of hours; `configs` the digest that each router's file is to have, where that
+    could be worked out.
     """
 
     spec: Spec
@@ -49,6 +52,7 @@ class Told:
     events: tuple[Event, ...] = ()
     cluster: tuple[Event, ...] = ()
     loads: tuple[Load, ...] = ()
+    hours: tuple[Hour, ...] = ()
     configs: Mapping[RouterId, str] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
 

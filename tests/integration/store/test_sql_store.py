@@ -7,9 +7,11 @@ import pytest
 from distctl.adapters.store import SqlStore
 from distctl.cluster.record import (
     AddEvent,
+    AddHour,
     AddLoad,
     DropNode,
     Event,
+    Hour,
     Load,
     OperationEntry,
     OperationState,
@@ -122,6 +124,23 @@ def test_loads_of_the_last_hour_are_kept(store):
     assert list(store.loads()) == [Load(server, "digits", at, 2, 1, 90) for at in (3000.0, 5000.0)]
     store.commit(None, [DropNode("gpu01")])
     assert list(store.loads()) == []
+
+
+def test_hours_gather_minutes_for_weeks_and_days_on_each_node(store):
+    def minute(at: float, node: str = "", requests: int = 5) -> AddHour:
+        begin = at // 3600 * 3600
+        return AddHour(Hour("digits", node, begin, at, 1, requests, 2, 1, most=requests, most_at=at))
+
+    store.commit(None, [minute(7200.0), minute(7200.0, "gpu01", 3)])
+    store.commit(None, [minute(7260.0, requests=9), minute(7260.0, "gpu01", 4), minute(7260.0)])
+    together = Hour("digits", "", 7200.0, 7260.0, 2, 14, 4, 2, most=9, most_at=7260.0)
+    alone = Hour("digits", "gpu01", 7200.0, 7260.0, 2, 7, 4, 2, most=4, most_at=7260.0)
+    assert list(store.hours()) == [together, alone]
+    assert list(store.hours(model="chat")) == list(store.hours(since=7201.0)) == []
+    store.commit(None, [minute(7200.0 + 3 * 86400)])
+    assert list(store.hours())[:-1] == [together], "of a node two days are kept"
+    store.commit(None, [minute(7200.0 + 39 * 86400)])
+    assert len(store.hours()) == 1, "of all nodes five weeks"
 
 
 def test_a_commit_shows_its_token_and_an_old_one_is_refused(store, later):

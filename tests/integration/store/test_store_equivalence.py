@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from distctl.adapters.store import SqlStore
 from distctl.cluster import record as r
+from distctl.cluster.hours import ALL_NODES, HOUR
 from distctl.cluster.router import SlotState
 from distctl.cluster.spec import RouterId, ServerId
 from distctl.testing import FakeClock, MemoryStore
@@ -25,6 +26,17 @@ small = st.integers(min_value=0, max_value=5)
 routers = st.builds(RouterId, st.sampled_from(["main", "edge"]), nodes)
 loads = st.builds(
     r.Load, servers, models, st.floats(min_value=1e6, max_value=1e6 + 3000), small, small, numbers
+)
+hours = st.builds(
+    lambda model, node, hour, minute, *numbers: r.Hour(
+        model, node, hour * HOUR, hour * HOUR + minute * 60, 1, *numbers
+    ),
+    models,
+    nodes | st.just(ALL_NODES),
+    st.sampled_from([100, 101, 140, 149, 100 + 24 * 35]),
+    small,
+    *[small] * 4,
+    times,
 )
 operations = st.builds(
     r.OperationEntry,
@@ -79,6 +91,7 @@ changes = st.one_of(
     st.builds(r.AddEvent, st.builds(r.Event, times, texts, texts, texts, texts)),
     st.builds(r.SetOperation, operations),
     st.builds(r.AddLoad, loads),
+    st.builds(r.AddHour, hours),
 )
 commits = st.lists(st.lists(changes, max_size=6), max_size=6)
 
@@ -111,6 +124,8 @@ def same_after(url: str, sequence: list[list[r.Change]]) -> None:
         assert list(again.operations(plan)) == list(memory.operations(plan))
     for errand in ("e", "f"):
         assert again.errand(errand) == memory.errand(errand)
+    assert list(again.hours()) == list(memory.hours())
+    assert list(again.hours(since=1e6, model="m")) == list(memory.hours(since=1e6, model="m"))
     assert list(again.loads()) == kept(memory.loads(), sequence)
     again.close()
 

@@ -10,7 +10,8 @@ from rehearsal import ROUTER, node
 from wards import cluster, inside, silent, well, without
 from wards import router as seen_by
 
-from distctl.cluster.record import Event, Health, Intent, Load, Pin, Power, PowerState, Record, Sized
+from distctl.cluster.hours import HOUR
+from distctl.cluster.record import Event, Health, Hour, Intent, Load, Pin, Power, PowerState, Record, Sized
 from distctl.cluster.router import Lost, RouterSight, SlotState
 from distctl.cluster.scaling import Autoscale
 from distctl.cluster.snapshot import NodeSight, ServerSight, Silence, Snapshot
@@ -19,6 +20,7 @@ from distctl.policy.explain.explain import explain
 from distctl.policy.explain.healed import tries
 from distctl.policy.explain.naming import Target, known, meant, subjects
 from distctl.policy.explain.told import Explanation, Told, listed, span
+from distctl.policy.pace import Day
 
 A, B, C = (ServerId(name, "0") for name in "abc")
 NOW = 1_000.0
@@ -162,6 +164,21 @@ def test_its_requests_come_from_the_minutes_of_the_record() -> None:
     found = of("model", "digits", loads=loads)
     assert "1.0 requests a second" in why(found)
     assert "at most 10.0 within the last hour" in why(found)
+
+
+def test_its_day_comes_from_the_hours_of_the_record() -> None:
+    at = NOW - HOUR
+    hours = (
+        Hour("digits", "", at, at, 1, 12_000, most=600, most_at=NOW - 900),
+        Hour("digits", "a", at, at, 1, 9_000),
+    )
+    found = of("model", "digits", hours=hours)
+    assert (
+        "In the last 24 hours: 12,000 requests, at most 10.0 a second, 15 min ago; the most on a, 9,000."
+        in why(found)
+    )
+    assert found.day == Day(12_000, 10.0, NOW - 900, "a", 9_000)
+    assert of("model", "digits").day is None
 
 
 def test_a_model_that_left_the_file() -> None:
