@@ -71,6 +71,7 @@ def test_each_model_in_each_container_sees_its_own_version(
 
 @pytest.mark.nightly
 def test_back_to_processes_and_forth_by_rollback_loses_nothing(cluster: LocalCluster, engine: Podman) -> None:
+    cluster.spec["runtime"]["python"] = PYTHON  # also where this test alone is run
     cluster.add({"digits": 2})
     cluster.up()
     with cluster.load("digits:http*2", "digits:grpc") as load:
