@@ -54,8 +54,8 @@ def measure(work: Work) -> Section:
         "Watching: what a controller of many servers costs",
         f"{HOW}The lowest of {work.rounds} rounds of {SECONDS} s. A turn is what the loop does in a second: "
         "it looks at what the poller's questions have come to, decides and writes down. A pass is all of it "
-        "anew: take the lease, ask every server everything over new connections, compare with the record, and "
-        "find nothing to do. The oldest answer is the oldest that any turn worked with.",
+        "anew: take the lease, ask every server everything over new connections, compare with the record, "
+        "and find nothing to do. The oldest answer is the oldest that any turn worked with.",
         [
             "servers",
             "turns a second",
@@ -107,9 +107,9 @@ def _fit(section: Section, shares: Mapping[int, float]) -> None:
     section.notes.append(
         f"A straight line through all sizes: {start:.3f} of a core and {slope * 1e6:.0f} us a second for "
         f"each server; R² is {fits:.3f}. `live` is asked each second. The other questions become rarer the "
-        "more servers there are, up to 4,000, so that they stay as many in all. Where this process is late by "
-        "itself, every question becomes rarer (seconds between questions): such a row is no cost at 1 Hz, and "
-        "servers without an answer in it were well."
+        "more servers there are, up to 4,000, so that they stay as many in all. Where this process is late "
+        "by itself, every question becomes rarer (seconds between questions): such a row is no cost at 1 Hz, "
+        "and servers without an answer in it were well."
     )
     section.aims.append(Aim("R² of a straight line from 250 to 4,000 servers", 0.95, fits, at_most=False))
 
