@@ -30,6 +30,7 @@ NAMES = (
     "nothing",
     "provisioning",
     "observe",
+    "memory",
 )
 
 

@@ -3,20 +3,21 @@
     python -m benchmarks.observing FOLDER SERVERS PORT SECONDS
 
 It is the real loop, session, record and poller, for an inventory of servers that run without us; only what it
-decides is not carried out. Prints what it cost, as JSON.
+decides is not carried out, but for some passes at the end. Prints what it cost, as JSON.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import math
+import os
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distctl.adapters.clock import SystemClock
@@ -31,27 +32,36 @@ from distctl.policy.decision import Decision, Ended, Seen
 from distctl.testing.many import MODELS, address
 
 WARM = 6.0  # seconds that are not counted: imports, first connections
-EACH = 1 / 200  # of them more for each server: everybody is asked for everything at first
+PASSES = 3  # whole ones, of which the shortest counts
+EACH = 1 / 250  # of them more for each server: everybody is asked for everything at first
 
 
 class Watched(Controller):
-    """Carries nothing out, and notes how long its looks take and how old the oldest sight is."""
+    """Carries nothing out, and notes how old the oldest sight is and who had no answer."""
 
-    looks: list[float]
     ages: list[float]
+    stretches: list[float]
+    silent = 0
 
     def look(self) -> Seen | None:
         """As the controller's."""
-        begun = time.perf_counter()
         seen = super().look()
-        self.looks.append(time.perf_counter() - begun)
-        if seen is not None:
+        if seen is not None and self._watching is not None:
             self.ages.append(time.time() - min(self._asked_at(seen)))
+            self.stretches.append(self._watching[1].stretch)
             self.silent = sum(bool(sight.error) for sight in seen.snapshot.servers.values())
         return seen
 
     def _asked_at(self, seen: Seen) -> list[float]:
         return [sight.at for sight in seen.snapshot.servers.values() if sight.at] or [time.time()]
+
+    def passed(self) -> float:
+        """Seconds of a whole pass that finds nothing to do."""
+        self.lead()
+        begun = time.perf_counter()
+        how = super().act([Decision("cluster", "measured")])
+        assert not how.failed and not how.busy, how.text
+        return time.perf_counter() - begun
 
     def act(self, decisions: Sequence[Decision]) -> Ended:
         """Nothing."""
@@ -91,6 +101,25 @@ def remember(inventory: Inventory) -> None:
         session.store.commit(None, changes)
 
 
+@dataclass
+class Timed(Loop):
+    """A loop that notes how long its turns take."""
+
+    turns: list[float] = field(default_factory=list)
+
+    def step(self) -> None:
+        """As the loop's."""
+        begun = time.perf_counter()
+        super().step()
+        self.turns.append(time.perf_counter() - begun)
+
+
+def held() -> float:
+    """MiB of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def main(folder: str, servers: str, port: str, seconds: str) -> None:
     """Watch for some seconds and print the cost."""
     inventory = inventory_of(Path(folder), int(servers), int(port))
@@ -104,24 +133,32 @@ def main(folder: str, servers: str, port: str, seconds: str) -> None:
         say=lambda kind, text: said.append(f"{kind} {text}"),
         stopping=lambda: time.monotonic() > end[0],
     )
-    controller.looks, controller.ages, controller.silent = [], [], 0
+    controller.ages, controller.stretches = [], []
+    minutes = []
     with closing(controller), ThreadPoolExecutor(THREADS + 1) as pool:
-        loop = Loop(controller, SystemClock(), controller._say, controller._stopping, pool)
+        loop = Timed(controller, SystemClock(), controller._say, controller._stopping, pool)
         running = pool.submit(loop.run)
         time.sleep(warm)
-        controller.looks, controller.ages = [], []
+        controller.ages, controller.stretches, loop.turns = [], [], []
         before, began = time.process_time(), time.monotonic()
+        while not running.done():
+            time.sleep(min(60.0, max(end[0] - time.monotonic(), 0.1)))
+            minutes.append(held())
         running.result()
         spent, passed = time.process_time() - before, time.monotonic() - began
+        end[0] = math.inf
+        passes = [controller.passed() for _ in range(PASSES)]
     print(
         json.dumps(
             {
                 "share": spent / passed,
-                "look": statistics.median(controller.looks),
-                "slowest": max(controller.looks),
+                "turn": statistics.median(loop.turns),
+                "turns": len(controller.ages) / passed,
+                "pass": min(passes),
                 "age": max(controller.ages),
-                "looks": len(controller.looks) / passed,
-                "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "stretch": statistics.mean(controller.stretches),
+                "memory": max(minutes),
+                "minutes": minutes[: int(float(seconds) // 60)],
                 "silent": controller.silent,
                 "said": said[-3:],
             }

@@ -27,6 +27,8 @@ ORDER = (
     "nothing",
     "pushing",
     "starting",
+    "observe",
+    "memory",
 )
 BUSY = " It was busy when this began, with other work or with the benchmark before: figures may spread."
 HEAD = """\
