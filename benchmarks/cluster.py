@@ -91,15 +91,13 @@ def local_cluster(
     nodes: Sequence[str] = ("n1", "n2"),
     base: int = PORTS,
     models: Mapping[str, Path] | None = None,
-    lean: bool = False,
     counts: str = "",
 ) -> Iterator[LocalCluster]:
     """Bring a cluster up below `folder`, every model on every node; taken down at the end.
 
     `counts` says of every model how many replicas it has, as the inventory does, instead.
-    `lean` adds a router of that name that keeps only small requests for a second try, five ports on.
     """
-    cluster = write_inventory(folder, nodes=nodes, base=base, models=models, lean=lean, counts=counts)
+    cluster = write_inventory(folder, nodes=nodes, base=base, models=models, counts=counts)
     say(f"bringing up {len(nodes)} nodes on this machine")
     try:
         cluster.cli("up", "-y")
@@ -117,7 +115,6 @@ def write_inventory(
     nodes: Sequence[str] = ("n1", "n2"),
     base: int = PORTS,
     models: Mapping[str, Path] | None = None,
-    lean: bool = False,
     counts: str = "",
 ) -> LocalCluster:
     """The cluster's file alone; nothing runs yet."""
@@ -125,11 +122,11 @@ def write_inventory(
     folder.mkdir(parents=True, exist_ok=True)
     models = models or {"floats": MODELS / "floats"}
     counts = counts or f"replicas: {len(cluster.nodes)}"
-    cluster.inventory.write_text(_inventory(cluster, models, lean, counts))
+    cluster.inventory.write_text(_inventory(cluster, models, counts))
     return cluster
 
 
-def _inventory(cluster: LocalCluster, models: Mapping[str, Path], lean: bool, counts: str) -> str:
+def _inventory(cluster: LocalCluster, models: Mapping[str, Path], counts: str) -> str:
     lines = ["version: 1", "cluster: bench", f"directory: {cluster.folder / 'nodes'}", "nodes:"]
     for name, (http, _) in zip(cluster.nodes, cluster.servers, strict=True):
         lines.append(f"  {name}: {{connection: local, servers: {{ports: {http}}}}}")
@@ -140,7 +137,4 @@ def _inventory(cluster: LocalCluster, models: Mapping[str, Path], lean: bool, co
     ports = f"{{http: {http}, grpc: {grpc}, metrics: {http + 2}}}"
     place = f"on: [{cluster.nodes[0]}], address: 127.0.0.1"
     lines += ["routers:", f"  main: {{{place}, ports: {ports}}}"]
-    if lean:
-        ports = f"{{http: {http + 5}, grpc: {http + 6}, metrics: {http + 7}}}"
-        lines.append(f"  lean: {{{place}, ports: {ports}, replay_limit: 1KiB}}")
     return "\n".join(lines) + "\n"

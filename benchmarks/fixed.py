@@ -1,13 +1,13 @@
-"""Servers that answer at once and always the same, so that a router alone is measured; and routers over them.
+"""Servers that answer at once and always the same, so that routers alone are measured; and the routers.
 
-What stands for Triton: nginx for small requests over REST, which it answers before it has read them; for all
-others a server that reads each whole (`benchmarks/reader.py`).
+What stands for Triton reads each request whole (`benchmarks/reader.py`); of small ones over REST nginx answers
+more, which does not wait for their bodies.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from distctl.adapters.local import LocalConnector
 from distctl.cluster.router import Pool, RouterView, Slot, SlotState
 from distctl.cluster.spec import Connection, Node, RouterId, ServerId
 
-SERVERS = ((PORTS + 920, PORTS + 921), (PORTS + 930, PORTS + 931))
+READERS = ((PORTS + 921, PORTS + 922), (PORTS + 931, PORTS + 932))
+SERVERS = tuple((port - 1, grpc) for port, grpc in READERS)  # REST is answered by nginx
 MODEL = "floats"
 ANSWER = """\
   server {{
@@ -30,8 +31,8 @@ ANSWER = """\
 
 @contextmanager
 def answering(folder: Path) -> Iterator[None]:
-    """Two servers of REST alone for as long as the block runs. Raises RuntimeError without nginx."""
-    with ExitStack() as stack:
+    """`SERVERS`, for as long as the block runs. Raises RuntimeError without nginx."""
+    with reading(), ExitStack() as stack:
         for port, _ in SERVERS:
             stack.enter_context(nginx(ANSWER.format(port=port), folder / f"server-{port}", port, "1"))
         yield
@@ -39,18 +40,20 @@ def answering(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Two servers of REST and gRPC, which read each request whole, for as long as the block runs."""
+    """`READERS`, for as long as the block runs."""
     with ExitStack() as stack:
-        for port, _ in SERVERS:
+        for port, _ in READERS:
             stack.enter_context(process([sys.executable, "-m", "benchmarks.reader", str(port)], port))
         yield
 
 
-def view(name: str, port: int, **settings: object) -> RouterView:
-    """A router of that name over the two servers, as an inventory with no more than its places makes it."""
+def view(
+    name: str, port: int, servers: Sequence[tuple[int, int]] = SERVERS, **settings: object
+) -> RouterView:
+    """A router of that name over two servers, as an inventory with no more than its places makes it."""
     slots = tuple(
         Slot(ServerId(f"n{number}", "0"), "127.0.0.1", *ports, SlotState.READY)
-        for number, ports in enumerate(SERVERS)
+        for number, ports in enumerate(servers)
     )
     made = {"pools": (Pool(MODEL, slots),), "needed": (MODEL,), **settings}
     return RouterView(RouterId(name, "here"), "benchmark", "127.0.0.1", port, port + 1, port + 2, **made)  # type: ignore[arg-type]

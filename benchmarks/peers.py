@@ -107,13 +107,8 @@ class Target:
     pid: int = 0
 
 
-LEAN = "distctl, replay to 1 KiB"
-
-
-def ours(cluster: LocalCluster, *, lean: bool = False) -> Target:
-    """distctl's own router; `lean`: the one that keeps only small requests for a second try."""
-    if lean:
-        return Target(LEAN, cluster.base + 5, cluster.base + 6, cluster.router_pid("lean"))
+def ours(cluster: LocalCluster) -> Target:
+    """distctl's own router."""
     return Target("distctl", *cluster.router, cluster.router_pid())
 
 

@@ -8,26 +8,31 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.cluster import LocalCluster, local_cluster
-from benchmarks.load import Measured, answered, grpc, rest
-from benchmarks.peers import LEAN, Target, direct, ours, peers
-from benchmarks.work import Aim, Section, Work, median, say
+from benchmarks.features import WITH_KEY, everything, logged
+from benchmarks.fixed import router, view
+from benchmarks.load import Measured, Request, answered, grpc, rest
+from benchmarks.peers import Target, direct, ours, peers
+from benchmarks.work import PORTS, Aim, Section, Work, median, say
+from distctl.cluster.router import RouterView
 
-Load = Callable[[Target, int, float, Path], Measured]
+Load = Callable[[Target, int, float, Path, Request], Measured]
 Rounds = dict[tuple[str, int, str], list[Measured]]
 
 CLIENTS = (16, 64)
 PROTOCOLS: dict[str, tuple[str, Load]] = {"REST": ("wrk", rest), "gRPC": ("h2load", grpc)}
-UNMEASURED = "Not measured here: Caddy (see sizes), Traefik, Envoy, Ray Serve."
+PLAIN, OURS, EVERYTHING = "HAProxy, plain", "distctl", "distctl, everything on"
+UNMEASURED = "Not measured here: Caddy (see sizes), Ray Serve (see serving), Traefik, Envoy."
 
 
 def run(work: Work) -> list[Section]:
     """Every router over the same two Tritons, in turn, round after round."""
     with (
-        local_cluster(work.folder / "cluster", lean=True) as cluster,
+        local_cluster(work.folder / "cluster") as cluster,
         peers(cluster, work.folder / "peers", tuned=False) as others,
+        router(work.folder / "everything", _everything(cluster)) as whole,
     ):
         cluster.wait_ready()
-        targets = [direct(cluster), ours(cluster), ours(cluster, lean=True), *others]
+        targets = [direct(cluster), ours(cluster), whole, *others]
         found: Rounds = {}
         missing = [tool for tool, _ in PROTOCOLS.values() if not shutil.which(tool)]
         for protocol, (tool, load) in PROTOCOLS.items():
@@ -39,13 +44,17 @@ def run(work: Work) -> list[Section]:
     return [section]
 
 
+def _everything(cluster: LocalCluster) -> RouterView:
+    return logged(everything(view(EVERYTHING, PORTS + 940, cluster.servers)))
+
+
 def _measure(
     work: Work, cluster: LocalCluster, targets: list[Target], what: tuple[str, int], load: Load, found: Rounds
 ) -> None:
     protocol, clients = what
     for target in targets:
         with suppress(RuntimeError):  # the first connections and the caches, not counted
-            load(target, clients, 1, work.folder)
+            load(target, clients, 1, work.folder, WITH_KEY)
     for number in range(1, work.rounds + 1):
         for target in targets:
             measured = _confirmed(work, cluster, target, clients, load)
@@ -60,7 +69,7 @@ def _confirmed(
     cluster.wait_ready()
     try:
         before = answered(cluster.servers)
-        measured = load(target, clients, work.seconds, work.folder)
+        measured = load(target, clients, work.seconds, work.folder, WITH_KEY)
         if answered(cluster.servers) - before >= measured.requests:
             return measured
         problem = "the servers did not answer what was counted"
@@ -85,7 +94,8 @@ def _section(work: Work, targets: list[Target], found: Rounds) -> Section:
         f"{work.rounds} rounds of {work.seconds:g} s, the routers in turn, medians. The ratios are medians "
         "of those within one round. CPU is user and system time of all processes of the "
         "router, health checks "
-        f"included. {LEAN} is the same router with `replay_limit: 1KiB`.",
+        f"included. `{OURS}` is what `up` makes of an inventory that says nothing of it, its access log on; "
+        f"`{EVERYTHING}` has keys, admission, hold, limits and workers as nobody too.",
         [
             "protocol",
             "clients",
@@ -106,9 +116,8 @@ def _section(work: Work, targets: list[Target], found: Rounds) -> Section:
     section.notes.append(UNMEASURED)
     section.notes.append(
         "distctl's router also chooses the pool by the model's name, keeps a copy of each request up to "
-        "128 KiB so that it can be sent again, and checks each model every 0.2 s; the "
-        "plain configurations do "
-        "none of it."
+        "128 KiB so that it can be sent again, writes a line about it, and checks each model every 0.2 s; "
+        "the plain configurations do none of it."
     )
     return section
 
@@ -122,7 +131,7 @@ def _row(found: Rounds, key: tuple[str, int], target: Target) -> list[str]:
         target.name,
         f"{median([m.rate for m in rounds]):.0f}",
         f"{_ratio(found, key, target.name, 'direct', 'rate'):.2f}",
-        f"{_ratio(found, key, target.name, 'HAProxy, plain', 'rate'):.2f}",
+        f"{_ratio(found, key, target.name, PLAIN, 'rate'):.2f}",
         f"{median([m.p50 for m in rounds]):.1f}",
         f"{median([m.p99 for m in rounds]):.1f}",
         f"{median([m.cpu for m in rounds]):.0f}" if proxied else "",
@@ -132,28 +141,15 @@ def _row(found: Rounds, key: tuple[str, int], target: Target) -> list[str]:
 
 def _aims(section: Section, found: Rounds, key: tuple[str, int]) -> None:
     label = f"{key[0]}, {key[1]} clients"
-    rate = _ratio(found, key, "distctl", "HAProxy, plain", "rate")
-    cost = _ratio(found, key, "distctl", "HAProxy, plain", "cpu")
-    user = _ratio(found, key, "distctl", "HAProxy, plain", "user")
-    system = _ratio(found, key, "distctl", "HAProxy, plain", "system")
-    lean = _ratio(found, key, LEAN, "HAProxy, plain", "cpu")
-    rate_lean = _ratio(found, key, LEAN, "HAProxy, plain", "rate")
-    why = (
-        f"user time is {user:.2f} and system time {system:.2f} of the plain one; with replay_limit 1KiB the "
-        f"CPU is {lean:.2f} of it, and what lies between is HAProxy's copy of a whole buffer for each "
-        "request that may be sent again"
-    )
-    section.aims.append(
-        Aim(
-            f"throughput of a plain HAProxy ({label})",
-            0.92,
-            rate,
-            at_most=False,
-            why=f"see its CPU; with replay_limit 1KiB {rate_lean:.2f}",
+    for name, throughput, most in ((OURS, 0.92, 1.35), (EVERYTHING, 0.85, 1.8)):
+        rate, cost, user, system = (
+            _ratio(found, key, name, PLAIN, what) for what in ("rate", "cpu", "user", "system")
         )
-    )
-    section.aims.append(Aim(f"CPU per request of a plain HAProxy ({label})", 1.35, cost, why=why))
-    name = f"{key[0].lower()}_{key[1]}"
-    section.figures |= {f"{name}_throughput_to_haproxy": rate, f"{name}_cpu_to_haproxy": cost}
-    section.figures[f"{name}_throughput_to_direct"] = _ratio(found, key, "distctl", "direct", "rate")
-    section.figures[f"{name}_cpu_us"] = median([m.cpu for m in found[(*key, "distctl")]])
+        what = f"of a plain HAProxy, {name} ({label})"
+        section.aims.append(Aim(f"throughput {what}", throughput, rate, at_most=False, why="see its CPU"))
+        why = (
+            f"user time is {user:.2f} and system time {system:.2f} of the plain one; what for, features says"
+        )
+        section.aims.append(Aim(f"CPU per request {what}", most, cost, why=why))
+        figure = f"{key[0]}, {key[1]}, {name}"
+        section.figures |= {f"{figure}, throughput to HAProxy": rate, f"{figure}, CPU to HAProxy": cost}

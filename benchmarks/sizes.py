@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from benchmarks.features import WITH_KEY, everything
-from benchmarks.fixed import SERVERS, reading, router, view
+from benchmarks.fixed import READERS, reading, router, view
 from benchmarks.load import Measured, Request, grpc, message_of, rest
 from benchmarks.peers import WHERE, Target, caddy, nginx_target, plain_haproxy
 from benchmarks.work import PORTS, Aim, Section, Work, median, say
@@ -64,13 +64,13 @@ def run(work: Work) -> list[Section]:
 def _targets(work: Work, stack: ExitStack) -> list[Target]:
     binary, folder = str(bundled_executable()), work.folder
     found = [
-        Target("direct", *SERVERS[0]),
-        stack.enter_context(router(folder / "ours", everything(view(OURS, PORTS + 940)))),
-        stack.enter_context(plain_haproxy(binary, SERVERS, folder / "plain", PORTS + 950)),
-        stack.enter_context(nginx_target(SERVERS, folder / "nginx", PORTS + 960)),
+        Target("direct", *READERS[0]),
+        stack.enter_context(router(folder / "ours", everything(view(OURS, PORTS + 940, READERS)))),
+        stack.enter_context(plain_haproxy(binary, READERS, folder / "plain", PORTS + 950)),
+        stack.enter_context(nginx_target(READERS, folder / "nginx", PORTS + 960)),
     ]
     if shutil.which("caddy", path=WHERE):
-        found.append(stack.enter_context(caddy(SERVERS, folder / "caddy", PORTS + 970)))
+        found.append(stack.enter_context(caddy(READERS, folder / "caddy", PORTS + 970)))
     return found
 
 
@@ -95,7 +95,8 @@ def _section(work: Work, targets: Sequence[Target], found: Found) -> Section:
         "them whole, throw them away and answer at once (`benchmarks/reader.py`, a thread each); "
         f"{work.rounds} rounds of {work.seconds:g} s, the routers in turn, medians; ratios are medians of "
         "those within one round. gRPC is unary in clear text (h2c). distctl with keys, admission, hold, "
-        "limits and workers as nobody; what is larger than 128 KiB is not sent again.",
+        "limits and workers as nobody, and without the access log, which is off in all of them; what is "
+        "larger than 128 KiB is not sent again.",
         [
             "protocol",
             "size",
