@@ -1,7 +1,7 @@
-"""Servers that answer at once and always the same, so that routers alone are measured; and the routers.
+"""Servers that answer at once and always the same, so that routers alone are measured; and routers.
 
-What stands for Triton reads each request whole (`benchmarks/reader.py`); of small ones over REST nginx answers
-more, which does not wait for their bodies.
+What stands for Triton reads each request whole (`benchmarks/reader.py`); of small ones over REST nginx
+answers more, which does not wait for their bodies.
 """
 
 from __future__ import annotations

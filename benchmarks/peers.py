@@ -230,6 +230,7 @@ def process(argv: Sequence[str], http: int, *, seconds: float = 10, **environmen
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **environment},
+        start_new_session=True,  # as a service has: a busy Linux shares its cores out between sessions
     )
     try:
         _wait(started, http, seconds)

@@ -14,7 +14,7 @@ from benchmarks.peers import WHERE, Target, caddy, nginx_target, plain_haproxy
 from benchmarks.work import PORTS, Aim, Section, Work, median, say
 from distctl.adapters.haproxy import bundled_executable
 
-OURS, PLAIN = "distctl, everything on", "HAProxy, plain"
+DIRECT, OURS, PLAIN = "direct", "distctl, everything on", "HAProxy, plain"
 LOADS = {"REST": rest, "gRPC": grpc}
 SIZES = {"64 B": 64, "1 MB": 1_000_000, "10 MB": 10_000_000}
 
@@ -39,32 +39,52 @@ class Case:
 
 SHAPES = (("64 B", 16), ("64 B", 64), ("64 B", 256), ("1 MB", 16), ("10 MB", 16))
 CASES = tuple(Case(protocol, *shape) for protocol in LOADS for shape in SHAPES)
-Found = Mapping[tuple[Case, str], list[Measured]]
+Key = tuple[Case, str]  # with a router's name
+Found = Mapping[Key, list[Measured]]
 
 
 def run(work: Work) -> list[Section]:
-    """Every router in turn, case after case, round after round."""
-    found: dict[tuple[Case, str], list[Measured]] = {}
+    """Every router in turn, case after case, round after round; a peer that fails a case is out of it."""
+    found: dict[Key, list[Measured]] = {}
+    failed: dict[Key, str] = {}
     with reading(), ExitStack() as stack:
         targets = _targets(work, stack)
         for case in CASES:
-            if case.protocol == "REST":  # connections and caches, not counted; gRPC's rounds do it themselves
+            # Connections and caches come before, not counted; gRPC's rounds do that themselves.
+            for number in range(case.protocol == "gRPC", work.rounds + 1):
                 for target in targets:
-                    _measured(work, case, target, 1)
-            for _ in range(work.rounds):
-                for target in targets:
-                    found.setdefault((case, target.name), []).append(
-                        _measured(work, case, target, work.seconds)
-                    )
-            for target in targets:
-                say(f"{case}: {target.name} {_middle(found, case, target.name, 'rate'):.0f}/s")
-    return [_section(work, targets, found)]
+                    if (case, target.name) not in failed:
+                        _round(work, case, target, number, found, failed)
+            for name in (target.name for target in targets if (case, target.name) in found):
+                say(f"{case}: {name} {_middle(found, case, name, 'rate'):.0f}/s")
+    return [_section(work, targets, found, failed)]
+
+
+def _round(
+    work: Work,
+    case: Case,
+    target: Target,
+    number: int,
+    found: dict[Key, list[Measured]],
+    failed: dict[Key, str],
+) -> None:
+    seconds = work.seconds if number else 1
+    try:
+        measured = LOADS[case.protocol](target, case.clients, seconds, work.folder, case.request)
+    except RuntimeError as error:
+        if target.name in (DIRECT, OURS, PLAIN):
+            raise
+        failed[case, target.name] = next((x for x in str(error).splitlines() if "failed" in x), str(error))
+        found.pop((case, target.name), None)
+        return
+    if number:
+        found.setdefault((case, target.name), []).append(measured)
 
 
 def _targets(work: Work, stack: ExitStack) -> list[Target]:
     binary, folder = str(bundled_executable()), work.folder
     found = [
-        Target("direct", *READERS[0]),
+        Target(DIRECT, *READERS[0]),
         stack.enter_context(router(folder / "ours", everything(view(OURS, PORTS + 940, READERS)))),
         stack.enter_context(plain_haproxy(binary, READERS, folder / "plain", PORTS + 950)),
         stack.enter_context(nginx_target(READERS, folder / "nginx", PORTS + 960)),
@@ -72,10 +92,6 @@ def _targets(work: Work, stack: ExitStack) -> list[Target]:
     if shutil.which("caddy", path=WHERE):
         found.append(stack.enter_context(caddy(READERS, folder / "caddy", PORTS + 970)))
     return found
-
-
-def _measured(work: Work, case: Case, target: Target, seconds: float) -> Measured:
-    return LOADS[case.protocol](target, case.clients, seconds, work.folder, case.request)
 
 
 def _middle(found: Found, case: Case, name: str, what: str) -> float:
@@ -87,7 +103,7 @@ def _ratio(found: Found, case: Case, names: tuple[str, str], what: str) -> float
     return median([getattr(a, what) / getattr(b, what) for a, b in zip(one, other, strict=True)])
 
 
-def _section(work: Work, targets: Sequence[Target], found: Found) -> Section:
+def _section(work: Work, targets: Sequence[Target], found: Found, failed: Mapping[Key, str]) -> Section:
     section = Section(
         "sizes",
         "Routing: sizes of requests and numbers of clients, beside other proxies",
@@ -111,14 +127,15 @@ def _section(work: Work, targets: Sequence[Target], found: Found) -> Section:
         ],
     )
     for case in CASES:
-        section.rows += [_row(found, case, target) for target in targets]
-        if any(target.name == "Caddy" for target in targets):
+        section.rows += [_row(found, case, target) for target in targets if (case, target.name) in found]
+        if (case, "Caddy") in found:
             section.aims.append(_ahead(found, case, "Caddy"))
     section.notes.append(
         "Clients, router and servers share two cores. From 1 MB on most of the time is the kernel's copying, "
         "which is equal work for every router and is the clients' and the servers' too: there the CPU of "
         "the router alone says more of it than the requests a second do."
     )
+    section.notes += [f"{name} failed at {case}: {said}" for (case, name), said in failed.items()]
     section.notes.append("Not measured: Traefik and Envoy, which this system's packages do not have.")
     return section
 
