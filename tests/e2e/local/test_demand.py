@@ -19,8 +19,8 @@ from local_cluster import LocalCluster, local_cluster, wait_until
 Figure = Callable[[str], None]
 CLIENTS = 50
 LOADS = 1.0  # seconds that the model's own initialisation takes
-# Seconds the same for one client: 0.3 to 0.5 where nobody else uses the cores, 1.5 where another test does and
-# the pass before is not over yet. How quick it is, `benchmarks waking` says.
+# Seconds the same for one client: 0.3 to 0.5 once the pass that unloaded it is over, 1.6 while it goes on.
+# How quick it is, `benchmarks waking` says.
 ALONE = 3.0
 MOST = 5.0  # seconds from zero to the first answer beyond Triton's own load, where others use the cores too
 
