@@ -84,13 +84,12 @@ class Grpc:
         self.begun = b""  # a frame's head, as far as it came
         self.skip = PREFACE
         self.ends = 0  # the stream that ends with what is skipped
-        self.taken = 0  # bytes since the connection's window was widened
+        self.taken = 0  # bytes of bodies since the connection's window was widened: more is an error
         stream.sendall(HELLO)
 
     def readable(self) -> bool:
         """Take what came; False at the end."""
         came = self.stream.recv_into(ROOM)
-        self.taken += came
         said = self.frames(memoryview(ROOM)[:came])
         if self.taken > LARGEST_WINDOW // 2:
             said += frame(WINDOW, 0, 0, struct.pack(">I", self.taken))
@@ -124,6 +123,8 @@ class Grpc:
         """A frame begins: how much of it is passed over, and what is said to it."""
         kind = size_and_kind & 0xFF
         self.skip = size_and_kind >> 8
+        if kind == DATA:
+            self.taken += self.skip
         if kind in (DATA, HEADERS) and flags & END_STREAM:
             self.ends = stream
         return frame(SETTINGS, ACK, 0, b"") if kind == SETTINGS and not flags & ACK else b""
