@@ -144,6 +144,13 @@ class Postgres:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else ()
 
+    def as_store(self, folder: Path) -> dict[str, Any]:
+        """What an inventory says of a database of its own here; the password is in a file of `folder`."""
+        secret = folder / "password"
+        secret.touch(0o600)
+        secret.write_text(PASSWORD)
+        return {"url": self.database(by="loopback"), "password": {"file": str(secret)}}
+
     def database(self, *, by: str = "socket", more: str = "") -> str:
         """The URL of a new and empty database; `by` is as in `url`, `more` is for its making."""
         self._made += 1

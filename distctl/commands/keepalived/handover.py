@@ -15,7 +15,7 @@ from distctl.commands.files import quote
 from distctl.commands.units import Unit
 
 KEPT = "10m"  # after the last packet that was sent on: as long as a router lets a stream be silent by default
-OPENING = "1m"  # Linux ends a handshake that is not answered by then: tcp_synack_retries' default of 5
+OPENING = "1m"  # a handshake is over by then: Linux gives up after 63 s (tcp_synack_retries), clients before
 LOAN = "loan"  # the file that says how the interface answered before
 UNRELAYED = "unrelayed"
 

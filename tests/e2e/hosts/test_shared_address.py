@@ -117,6 +117,23 @@ def require_answers(pair: Pair) -> None:
     load.report.require_whole(at_least=20)
 
 
+def require_drain_loses_nothing(pair: Pair, figure: Figure, what: str) -> None:
+    """Old connections and streams go on at the place that gave the address up; new ones go to the other."""
+    pair.standby()
+    holder, other = pair.holder(), pair.other()
+    with pair.load(*CLIENTS, "words:grpc", "sequence:http") as load, Probe(pair.address) as probe:
+        said = pair.operator.run("drain", holder.name).said
+        assert pair.holder() is other
+        time.sleep(1.0)
+    figure(f"{what}: {probe.gap:.2f} s without an answer, {load.report}")
+    assert f"give up address {pair.address}" in said
+    assert not probe.failed
+    load.report.require_whole()
+    pair.operator.run("undrain", holder.name)
+    assert pair.holder() is other
+    assert not holder.run(f"ip -o addr show to {pair.address}").stdout, "nothing is open there any more"
+
+
 def test_one_place_has_the_address_and_up_again_changes_nothing(pair: Pair) -> None:
     holder = pair.holder()
     (seen,) = pair.operator.status()["addresses"]
@@ -169,20 +186,7 @@ def test_the_address_leaves_a_host_that_is_cut_off(pair: Pair, figure: Figure) -
 
 
 def test_a_drain_moves_the_address_first_and_loses_nothing(pair: Pair, figure: Figure) -> None:
-    """Old connections and streams go on at the place that gave it up; new ones go to the other."""
-    pair.standby()
-    holder, other = pair.holder(), pair.other()
-    with pair.load(*CLIENTS, "words:grpc", "sequence:http") as load, Probe(pair.address) as probe:
-        said = pair.operator.run("drain", holder.name).said
-        assert pair.holder() is other
-        time.sleep(1.0)
-    figure(f"place drained: {probe.gap:.2f} s without an answer, {load.report}")
-    assert f"give up address {pair.address}" in said
-    assert not probe.failed
-    load.report.require_whole()
-    pair.operator.run("undrain", holder.name)
-    assert pair.holder() is other
-    assert not holder.run(f"ip -o addr show to {pair.address}").stdout, "nothing is open there any more"
+    require_drain_loses_nothing(pair, figure, "place drained")
 
 
 def test_a_kept_connection_outlives_moves_though_its_port_was_used_before(pair: Pair) -> None:

@@ -9,7 +9,7 @@ import pytest
 from command import Operator
 from hosts import Hosts
 from pair import Pair
-from test_shared_address import CLIENTS, DEAD, MODELS, Probe, require_answers
+from test_shared_address import DEAD, MODELS, Probe, require_answers, require_drain_loses_nothing
 
 pytestmark = [pytest.mark.hosts, pytest.mark.nightly]
 Figure = Callable[[str], None]
@@ -49,17 +49,4 @@ def test_it_leaves_a_host_that_is_cut_off(pair: Pair, figure: Figure) -> None:
 
 
 def test_a_drain_moves_it_first_and_loses_nothing(pair: Pair, figure: Figure) -> None:
-    """Old connections and streams go on at the place that gave it up; new ones go to the other."""
-    pair.standby()
-    holder, other = pair.holder(), pair.other()
-    with pair.load(*CLIENTS, "words:grpc", "sequence:http") as load, Probe(pair.address) as probe:
-        said = pair.operator.run("drain", holder.name).said
-        assert pair.holder() is other
-        time.sleep(1.0)
-    figure(f"place drained, IPv6: {probe.gap:.2f} s without an answer, {load.report}")
-    assert f"give up address {pair.address}" in said
-    assert not probe.failed
-    load.report.require_whole()
-    pair.operator.run("undrain", holder.name)
-    assert pair.holder() is other
-    assert not holder.run(f"ip -o addr show to {pair.address}").stdout, "nothing is open there any more"
+    require_drain_loses_nothing(pair, figure, "place drained, IPv6")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from controlled import Controller
 from local_cluster import LocalCluster, local_cluster, wait_until
-from postgres import PASSWORD, Postgres, served
+from postgres import Postgres, served
 from test_controller import fetched, kill_for_good
 
 Figure = Callable[[str], None]
@@ -27,10 +27,7 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def cluster(database: Postgres) -> Iterator[LocalCluster]:
     with local_cluster(models={"digits": 2, "simple": 2}) as made:
-        secret = made.folder / "password"
-        secret.touch(0o600)
-        secret.write_text(PASSWORD)
-        made.spec["store"] = {"url": database.database(by="loopback"), "password": {"file": str(secret)}}
+        made.spec["store"] = database.as_store(made.folder)
         made.spec["controller"] = {"listen": f"127.0.0.1:{made.ports['http'] + 5}"}
         made.write()
         made.up()

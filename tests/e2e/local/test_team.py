@@ -25,13 +25,7 @@ def cluster(database: Postgres) -> Iterator[LocalCluster]:
     with local_cluster(models={"digits": 2, "simple": 1}) as made:
         made.up()
         made.run("scale", "simple=2", "-m", "fair")
-        secret = made.folder / "password"
-        secret.touch(0o600)
-        secret.write_text(PASSWORD)
-        made.spec["store"] = {
-            "url": database.database(by="loopback"),
-            "password": {"file": str(secret)},
-        }
+        made.spec["store"] = database.as_store(made.folder)
         made.write()
         yield made
 

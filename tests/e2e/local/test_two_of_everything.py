@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from controlled import Controller
 from local_cluster import LocalCluster, local_cluster
-from postgres import PASSWORD, Postgres, served
+from postgres import Postgres, served
 from test_team import bob
 
 from distctl.cluster.snapshot import Owner
@@ -43,10 +43,7 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def cluster(database: Postgres) -> Iterator[LocalCluster]:
     with local_cluster(nodes=3, models={"digits": 2, "simple": 2}) as made:
-        secret = made.folder / "password"
-        secret.touch(0o600)
-        secret.write_text(PASSWORD)
-        made.spec["store"] = {"url": database.database(by="loopback"), "password": {"file": str(secret)}}
+        made.spec["store"] = database.as_store(made.folder)
         made.write()
         made.up()
         yield made
